@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the inner frame says of itself: how long it was before the mirror
+ * session cut it, and which way it went. A frame that says nothing, or
+ * nonsense, is carried all the same.
+ */
+#pragma once
+
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include <bpf/bpf_endian.h>
+
+#include "abi.h"
+#include "ethernet.h"
+#include "frame.h"
+#include "ip.h"
+#include "maps.h"
+
+/* What the inner headers say, as far as they arrived. */
+struct inner {
+	struct ethernet ethernet;
+	__u32 length;          /* bytes of the whole frame, by its IP header; 0: it does not say */
+	bool cut;              /* it ends within a header */
+	bool has_addresses;
+	__be32 source[4];      /* IPv4 as ::ffff:a.b.c.d */
+	__be32 destination[4]; /* likewise */
+};
+
+static __always_inline void parse_inner_ipv4(const struct frame *frame, __u32 offset, struct inner *out)
+{
+	struct {
+		__u8 version_and_length;
+		__u8 tos;
+		__be16 total_length;
+	} start;
+	struct iphdr ip;
+	__u32 header, total;
+
+	out->cut = true;
+	if (!frame_read(frame, offset, &start, sizeof(start)))
+		return;
+	header = (start.version_and_length & 0xf) * 4;
+	total = bpf_ntohs(start.total_length);
+	if (start.version_and_length >> 4 != 4 || header < sizeof(ip)) {
+		out->cut = false;
+		return;
+	}
+	/* Zero, say, is what an offloading sender leaves to its network card. */
+	if (total >= header)
+		out->length = offset + total;
+	if (!frame_read(frame, offset, &ip, sizeof(ip)))
+		return;
+	out->cut = false;
+	out->has_addresses = true;
+	map_ipv4(out->source, ip.saddr);
+	map_ipv4(out->destination, ip.daddr);
+}
+
+static __always_inline void parse_inner_ipv6(const struct frame *frame, __u32 offset, struct inner *out)
+{
+	struct {
+		__u8 version_and_class;
+		__u8 flow[3];
+		__be16 payload_length;
+	} start;
+	struct ipv6hdr ip;
+
+	out->cut = true;
+	if (!frame_read(frame, offset, &start, sizeof(start)))
+		return;
+	if (start.version_and_class >> 4 != 6) {
+		out->cut = false;
+		return;
+	}
+	/* Zero is a jumbogram's (RFC 2675) or, again, an offloading sender's. */
+	if (start.payload_length)
+		out->length = offset + sizeof(ip) + bpf_ntohs(start.payload_length);
+	if (!frame_read(frame, offset, &ip, sizeof(ip)))
+		return;
+	out->cut = false;
+	out->has_addresses = true;
+	__builtin_memcpy(out->source, &ip.saddr, sizeof(out->source));
+	__builtin_memcpy(out->destination, &ip.daddr, sizeof(out->destination));
+}
+
+static __always_inline void parse_inner(const struct frame *frame, const struct packet *packet, struct inner *out)
+{
+	if (packet->ethertype) {
+		out->ethernet.type = bpf_htons(packet->ethertype);
+		out->ethernet.payload = packet->offset;
+	} else if (!parse_ethernet(frame, packet->offset, LIMIT_INNER_VLANS, &out->ethernet)) {
+		out->cut = true;
+		return;
+	}
+	if (out->ethernet.type == bpf_htons(ETH_P_IP))
+		parse_inner_ipv4(frame, out->ethernet.payload, out);
+	else if (out->ethernet.type == bpf_htons(ETH_P_IPV6))
+		parse_inner_ipv6(frame, out->ethernet.payload, out);
+}
+
+static __always_inline bool is_same_address(const __be32 a[4], const __be32 b[4])
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
+}
+
+static __always_inline bool is_same_mac(const __u8 *a, const __u8 *b)
+{
+	return !__builtin_memcmp(a, b, ETH_ALEN);
+}
+
+/* Neither all zero, nor a group's. */
+static __always_inline bool is_station_mac(const __u8 *mac)
+{
+	return !(mac[0] & 1) && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
+}
+
+/* The mirrored interface's own address is the outer source. */
+static __always_inline enum direction direction_by_address(const struct packet *packet, const struct inner *inner)
+{
+	if (!inner->has_addresses)
+		return DIRECTION_UNKNOWN;
+	if (is_same_address(inner->source, packet->key.source))
+		return DIRECTION_EGRESS;
+	if (is_same_address(inner->destination, packet->key.source))
+		return DIRECTION_INGRESS;
+	return DIRECTION_UNKNOWN;
+}
+
+static __always_inline enum direction direction_by_mac(const struct session *session, const struct ethernet *ethernet)
+{
+	bool sent = is_same_mac(ethernet->source, session->mac);
+	bool received = is_same_mac(ethernet->destination, session->mac);
+
+	if (sent == received || !is_station_mac(session->mac))
+		return DIRECTION_UNKNOWN;
+	return sent ? DIRECTION_EGRESS : DIRECTION_INGRESS;
+}
+
+/* Keeps the mirrored interface's MAC, for the packets whose addresses tell nothing (secondary IPs, IPv6, ARP). */
+static __always_inline void learn_mac(struct session *session, const struct ethernet *ethernet, enum direction direction)
+{
+	const __u8 *mac = direction == DIRECTION_EGRESS ? ethernet->source : ethernet->destination;
+
+	if (is_station_mac(mac) && !is_same_mac(mac, session->mac))
+		__builtin_memcpy(session->mac, mac, ETH_ALEN);
+}
+
+/* Fills length, truncated and direction. `session` may be NULL. */
+static __always_inline void inner(const struct frame *frame, struct session *session, struct packet *packet)
+{
+	__u32 made_up = packet->ethertype ? ETH_HLEN : 0;
+	__u32 end = packet->offset + packet->arrived - made_up;
+	struct frame inner_frame = frame_until(frame, end);
+	struct inner inner = {};
+
+	parse_inner(&inner_frame, packet, &inner);
+	packet->truncated = inner.cut || inner.length > end;
+	packet->length = inner.length > end ? inner.length - packet->offset + made_up : packet->arrived;
+	packet->direction = direction_by_address(packet, &inner);
+	if (!session || made_up)
+		return;
+	if (packet->direction == DIRECTION_UNKNOWN)
+		packet->direction = direction_by_mac(session, &inner.ethernet);
+	else
+		learn_mac(session, &inner.ethernet, packet->direction);
+}

@@ -1,0 +1,37 @@
+package mirror
+
+// Batch is a run of packets and the bytes they refer to, filled at one end of a
+// pipeline and drained at the other. It allocates when it is made and not again.
+type Batch struct {
+	// Packets in order of time. Their Data is the batch's own and lasts until Reset.
+	Packets []Packet
+	arena   []byte
+}
+
+// NewBatch returns an empty batch that holds at most packets packets and bytes
+// bytes of their data.
+func NewBatch(packets, bytes int) *Batch {
+	return &Batch{Packets: make([]Packet, 0, packets), arena: make([]byte, 0, bytes)}
+}
+
+// Room returns n bytes of the batch's own for the data of the next packet, or
+// nil if the batch is full. They count as used only once a packet is added.
+func (b *Batch) Room(n int) []byte {
+	used := len(b.arena)
+	if len(b.Packets) == cap(b.Packets) || cap(b.arena)-used < n {
+		return nil
+	}
+	return b.arena[used : used+n : used+n]
+}
+
+// Add appends p, whose Data must be what the last call of Room returned, or a
+// prefix of it.
+func (b *Batch) Add(p Packet) {
+	b.arena = b.arena[:len(b.arena)+len(p.Data)]
+	b.Packets = append(b.Packets, p)
+}
+
+// Reset empties the batch for reuse.
+func (b *Batch) Reset() {
+	b.Packets, b.arena = b.Packets[:0], b.arena[:0]
+}
