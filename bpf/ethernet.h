@@ -9,11 +9,24 @@
 #include "frame.h"
 
 struct ethernet {
-	__u8 destination[ETH_ALEN];
-	__u8 source[ETH_ALEN];
-	__be16 type;   /* of what follows the last tag looked through */
-	__u32 payload; /* where that begins, from the frame's first byte */
+	__u64 destination; /* MACs as numbers: see mac_of */
+	__u64 source;
+	__be16 type;       /* of what follows the last tag looked through */
+	__u32 payload;     /* where that begins, from the frame's first byte */
 };
+
+/* A MAC as a number, its first octet the lowest: compared and stored at once. */
+static __always_inline __u64 mac_of(const __u8 octets[ETH_ALEN])
+{
+	return octets[0] | (__u64)octets[1] << 8 | (__u64)octets[2] << 16 | (__u64)octets[3] << 24 |
+	       (__u64)octets[4] << 32 | (__u64)octets[5] << 40;
+}
+
+/* Neither all zero, nor a group's. */
+static __always_inline bool is_station(__u64 mac)
+{
+	return mac && !(mac & 1);
+}
 
 static __always_inline bool is_vlan(__be16 ethertype)
 {
@@ -34,8 +47,8 @@ static __always_inline bool parse_ethernet(const struct frame *frame, __u32 offs
 
 	if (!frame_read(frame, offset, &header, sizeof(header)))
 		return false;
-	__builtin_memcpy(out->destination, header.h_dest, ETH_ALEN);
-	__builtin_memcpy(out->source, header.h_source, ETH_ALEN);
+	out->destination = mac_of(header.h_dest);
+	out->source = mac_of(header.h_source);
 	out->type = header.h_proto;
 	out->payload = offset + sizeof(header);
 	for (int i = 0; i < tags && is_vlan(out->type); i++) {

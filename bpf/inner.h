@@ -105,17 +105,6 @@ static __always_inline bool is_same_address(const __be32 a[4], const __be32 b[4]
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
 }
 
-static __always_inline bool is_same_mac(const __u8 *a, const __u8 *b)
-{
-	return !__builtin_memcmp(a, b, ETH_ALEN);
-}
-
-/* Neither all zero, nor a group's. */
-static __always_inline bool is_station_mac(const __u8 *mac)
-{
-	return !(mac[0] & 1) && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
-}
-
 /* The mirrored interface's own address is the outer source. */
 static __always_inline enum direction direction_by_address(const struct packet *packet, const struct inner *inner)
 {
@@ -130,10 +119,10 @@ static __always_inline enum direction direction_by_address(const struct packet *
 
 static __always_inline enum direction direction_by_mac(const struct session *session, const struct ethernet *ethernet)
 {
-	bool sent = is_same_mac(ethernet->source, session->mac);
-	bool received = is_same_mac(ethernet->destination, session->mac);
+	bool sent = ethernet->source == session->mac;
+	bool received = ethernet->destination == session->mac;
 
-	if (sent == received || !is_station_mac(session->mac))
+	if (!session->mac || sent == received)
 		return DIRECTION_UNKNOWN;
 	return sent ? DIRECTION_EGRESS : DIRECTION_INGRESS;
 }
@@ -141,28 +130,36 @@ static __always_inline enum direction direction_by_mac(const struct session *ses
 /* Keeps the mirrored interface's MAC, for the packets whose addresses tell nothing (secondary IPs, IPv6, ARP). */
 static __always_inline void learn_mac(struct session *session, const struct ethernet *ethernet, enum direction direction)
 {
-	const __u8 *mac = direction == DIRECTION_EGRESS ? ethernet->source : ethernet->destination;
+	__u64 mac = direction == DIRECTION_EGRESS ? ethernet->source : ethernet->destination;
 
-	if (is_station_mac(mac) && !is_same_mac(mac, session->mac))
-		__builtin_memcpy(session->mac, mac, ETH_ALEN);
+	if (is_station(mac) && mac != session->mac)
+		session->mac = mac;
 }
 
-/* Fills length, truncated and direction. `session` may be NULL. */
-static __always_inline void inner(const struct frame *frame, struct session *session, struct packet *packet)
+/*
+ * Fills length, truncated and direction. `session` may be NULL, `packet` not. A
+ * function that the verifier proves once, for any packet.
+ */
+__noinline int inner(struct xdp_md *ctx, struct session *session, struct packet *packet)
 {
-	__u32 made_up = packet->ethertype ? ETH_HLEN : 0;
-	__u32 end = packet->offset + packet->arrived - made_up;
-	struct frame inner_frame = frame_until(frame, end);
+	struct frame frame = { .ctx = ctx };
 	struct inner inner = {};
+	__u32 made_up, end;
 
-	parse_inner(&inner_frame, packet, &inner);
+	if (!packet)
+		return 0;
+	made_up = packet->ethertype ? ETH_HLEN : 0;
+	end = packet->offset + packet->arrived - made_up;
+	frame.length = end;
+	parse_inner(&frame, packet, &inner);
 	packet->truncated = inner.cut || inner.length > end;
 	packet->length = inner.length > end ? inner.length - packet->offset + made_up : packet->arrived;
 	packet->direction = direction_by_address(packet, &inner);
 	if (!session || made_up)
-		return;
+		return 0;
 	if (packet->direction == DIRECTION_UNKNOWN)
 		packet->direction = direction_by_mac(session, &inner.ethernet);
 	else
 		learn_mac(session, &inner.ethernet, packet->direction);
+	return 0;
 }

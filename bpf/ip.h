@@ -86,6 +86,7 @@ static __always_inline bool find_ipv6_udp(const struct frame *frame, __u8 next, 
 		__be16 fragment;
 	} extension;
 
+#pragma clang loop unroll(disable)
 	for (int i = 0; i <= LIMIT_IPV6_EXTENSIONS; i++) {
 		if (next == IPPROTO_UDP)
 			return true;
@@ -119,30 +120,34 @@ static __always_inline bool parse_ipv6(const struct frame *frame, __u32 offset, 
 }
 
 /*
- * Finds the UDP datagram of the IP packet at `offset`; false if there is none,
- * or too little of it to know its port. No length has been checked yet.
+ * Finds the UDP datagram of the IP packet at `offset`, in a frame of `length`
+ * bytes; false if there is none, or too little of it to know its port. No length
+ * has been checked yet. A function that the verifier proves once, and not again
+ * for every way to get here; which is why it must ask whether `out` is NULL.
  */
-static __always_inline bool parse_datagram(const struct frame *frame, __u32 offset, __be16 ethertype,
-					   struct datagram *out)
+__noinline bool find_datagram(struct xdp_md *ctx, __u32 length, __u32 offset, __u32 ethertype, struct datagram *out)
 {
+	struct frame frame = { .ctx = ctx, .length = length };
 	struct {
 		__be16 source;
 		__be16 destination;
 	} ports;
 
+	if (!out)
+		return false;
 	out->fragment = FRAGMENT_NONE;
-	if (ethertype == bpf_htons(ETH_P_IP)) {
-		if (!parse_ipv4(frame, offset, out))
+	if (ethertype == ETH_P_IP) {
+		if (!parse_ipv4(&frame, offset, out))
 			return false;
-	} else if (ethertype == bpf_htons(ETH_P_IPV6)) {
-		if (!parse_ipv6(frame, offset, out))
+	} else if (ethertype == ETH_P_IPV6) {
+		if (!parse_ipv6(&frame, offset, out))
 			return false;
 	} else {
 		return false;
 	}
 	if (out->fragment == FRAGMENT_LATER)
 		return true;
-	if (!frame_read(frame, out->udp, &ports, sizeof(ports)))
+	if (!frame_read(&frame, out->udp, &ports, sizeof(ports)))
 		return false;
 	out->port = ports.destination;
 	return true;

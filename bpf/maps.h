@@ -10,9 +10,9 @@
 
 /* What is known of a session beside its counts. */
 struct session {
+	__u64 mac;     /* of the mirrored interface, learned, as mac_of gives it; 0: not yet */
 	__u32 account; /* its index in session_counts */
-	__u8 mac[6];   /* of the mirrored interface, learned; all zero: not yet */
-	__u8 _pad[2];
+	__u32 _pad;
 };
 
 /*

@@ -20,12 +20,12 @@ enum port {
 
 static __always_inline enum port port_kind(__be16 port)
 {
-	for (int i = 0; i < LIMIT_PORTS; i++) {
+	for (int i = 0; i < LIMIT_PORTS; i++)
 		if (cfg.vxlan_ports[i] && port == cfg.vxlan_ports[i])
 			return PORT_VXLAN;
+	for (int i = 0; i < LIMIT_PORTS; i++)
 		if (cfg.geneve_ports[i] && port == cfg.geneve_ports[i])
 			return PORT_GENEVE;
-	}
 	return PORT_OTHER;
 }
 
@@ -53,10 +53,10 @@ static __always_inline void strip_second_layer(const struct frame *frame, const 
 {
 	struct frame payload = frame_until(frame, outer->end);
 	struct packet inside = *packet;
-	struct datagram datagram;
+	struct datagram datagram = {};
 
 	inside.ethertype = 0;
-	if (!parse_datagram(&payload, packet->offset, bpf_htons(packet->ethertype), &datagram) ||
+	if (!find_datagram(frame->ctx, payload.length, packet->offset, packet->ethertype, &datagram) ||
 	    datagram.fragment != FRAGMENT_NONE || port_kind(datagram.port) != PORT_VXLAN ||
 	    datagram_bounds(&payload, &datagram) != OUTCOME_MAX ||
 	    parse_vxlan(&payload, &datagram, &inside) != OUTCOME_MAX ||
@@ -74,13 +74,13 @@ static __always_inline void strip_second_layer(const struct frame *frame, const 
  */
 static __always_inline enum outcome outer(const struct frame *frame, struct packet *packet)
 {
-	struct datagram datagram;
+	struct datagram datagram = {};
 	struct ethernet ethernet;
 	enum outcome outcome;
 	enum port port;
 
 	if (!parse_ethernet(frame, 0, LIMIT_OUTER_VLANS, &ethernet) ||
-	    !parse_datagram(frame, ethernet.payload, ethernet.type, &datagram))
+	    !find_datagram(frame->ctx, frame->length, ethernet.payload, bpf_ntohs(ethernet.type), &datagram))
 		return OUTCOME_HOST;
 	if (datagram.fragment == FRAGMENT_LATER)
 		return OUTCOME_FRAGMENT;

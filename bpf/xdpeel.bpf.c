@@ -32,7 +32,7 @@ static __always_inline enum outcome judge(const struct frame *frame, struct judg
 	if (outcome != OUTCOME_MAX)
 		return outcome;
 	judgement->session = find_session(&packet->key);
-	inner(frame, judgement->session, packet);
+	inner(frame->ctx, judgement->session, packet);
 	judgement->loss = deliver(frame, packet);
 	return OUTCOME_DELIVERED;
 }
@@ -60,5 +60,11 @@ struct {
 	enum tunnel tunnel;
 	enum limit limit;
 } *const for_btf;
+
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+
+/* What compiled the object: `xdpeel version` says it. */
+const char compiler[16] = "clang " TEXT(__clang_major__) "." TEXT(__clang_minor__) "." TEXT(__clang_patchlevel__);
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -53,6 +53,13 @@ type XdpeelPacket struct {
 	Pad       [7]uint8
 }
 
+type XdpeelSession struct {
+	_       structs.HostLayout
+	Mac     uint64
+	Account uint32
+	Pad     uint32
+}
+
 type XdpeelSessionCount struct {
 	_         structs.HostLayout
 	Packets   uint64
@@ -79,6 +86,7 @@ const (
 	XdpeelMapWantedVnis    = "wanted_vnis"
 	XdpeelProgXdpeel       = "xdpeel"
 	XdpeelVarCfg           = "cfg"
+	XdpeelVarCompiler      = "compiler"
 	XdpeelVarForBtf        = "for_btf"
 )
 
@@ -143,8 +151,9 @@ type XdpeelMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type XdpeelVariableSpecs struct {
-	Cfg    *ebpf.VariableSpec `ebpf:"cfg"`
-	ForBtf *ebpf.VariableSpec `ebpf:"for_btf"`
+	Cfg      *ebpf.VariableSpec `ebpf:"cfg"`
+	Compiler *ebpf.VariableSpec `ebpf:"compiler"`
+	ForBtf   *ebpf.VariableSpec `ebpf:"for_btf"`
 }
 
 // XdpeelObjects contains all objects after they have been loaded into the kernel.
@@ -190,8 +199,9 @@ func (m *XdpeelMaps) Close() error {
 //
 // It can be passed to LoadXdpeelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type XdpeelVariables struct {
-	Cfg    *ebpf.Variable `ebpf:"cfg"`
-	ForBtf *ebpf.Variable `ebpf:"for_btf"`
+	Cfg      *ebpf.Variable `ebpf:"cfg"`
+	Compiler *ebpf.Variable `ebpf:"compiler"`
+	ForBtf   *ebpf.Variable `ebpf:"for_btf"`
 }
 
 // XdpeelPrograms contains all programs after they have been loaded into the kernel.

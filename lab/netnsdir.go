@@ -1,0 +1,44 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const namespaceDirectory = "/run/netns"
+
+// shareNamespaceDirectory makes the directory of named namespaces a shared mount
+// of its own, as the first `ip netns add` after boot does, under the same lock.
+// If that came later instead, it would cover the names that are there already,
+// and they could not be removed any more.
+func shareNamespaceDirectory() error {
+	if err := os.MkdirAll(namespaceDirectory, 0o755); err != nil {
+		return err
+	}
+	directory, err := os.Open(namespaceDirectory)
+	if err != nil {
+		return err
+	}
+	defer directory.Close()
+	if err := unix.Flock(int(directory.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %q: %w", namespaceDirectory, err)
+	}
+	err = share()
+	if errors.Is(err, unix.EINVAL) { // not a mount point yet
+		if err := unix.Mount(namespaceDirectory, namespaceDirectory, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("mount %q on itself: %w", namespaceDirectory, err)
+		}
+		err = share()
+	}
+	if err != nil {
+		return fmt.Errorf("share mount %q: %w", namespaceDirectory, err)
+	}
+	return nil
+}
+
+func share() error {
+	return unix.Mount("", namespaceDirectory, "none", unix.MS_SHARED|unix.MS_REC, "")
+}

@@ -1,0 +1,202 @@
+package lab
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab/frames"
+)
+
+// patience is how long a test waits for a frame that has been sent.
+const patience = 20 * time.Second
+
+func openTestSender(t *testing.T, end End) *Sender {
+	t.Helper()
+	sender, err := OpenSender(end.Namespace, end.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sender.Close() })
+	return sender
+}
+
+func openTestReceiver(t *testing.T, end End) *Receiver {
+	t.Helper()
+	receiver, err := OpenReceiver(end.Namespace, end.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { receiver.Close() })
+	return receiver
+}
+
+// etherTypeTest is for local experiments (IEEE 802, 9.2.3): nothing looks into it.
+const etherTypeTest = 0x88b5
+
+// testFrame returns a frame of length bytes.
+func testFrame(length int) []byte {
+	to, from := frames.MAC{2, 0, 0, 0, 0, 2}, frames.MAC{2, 0, 0, 0, 0, 1}
+	payload := make([]byte, length-14)
+	for i := range payload {
+		payload[i] = byte(i ^ i>>8)
+	}
+	return frames.Ethernet(to, from, etherTypeTest, payload)
+}
+
+func TestFramesArriveByteForByte(t *testing.T) {
+	t.Parallel()
+	pair := newTestPair(t, VethOptions{MTU: 9000, OffloadsOff: true})
+	sender, receiver := openTestSender(t, pair.A), openTestReceiver(t, pair.B)
+	for _, test := range []struct {
+		name  string
+		frame []byte
+	}{
+		{"header only", testFrame(14)},
+		{"smallest on a wire", testFrame(64)},
+		{"standard MTU", testFrame(1514)},
+		{"jumbo MTU", testFrame(9014)},
+		{"802.1Q", frames.Tagged(testFrame(60), frames.Tag{Control: 0x2064})},
+		{"802.1Q with VLAN 0", frames.Tagged(testFrame(60), frames.Tag{})},
+		{"802.1Q and jumbo MTU", frames.Tagged(testFrame(9014), frames.Tag{Control: 100})},
+		{"802.1ad and 802.1Q", frames.Tagged(testFrame(60), frames.Tag{Protocol: frames.EtherTypeQinQ, Control: 7}, frames.Tag{Control: 8})},
+	} {
+		if err := sender.Send(test.frame); err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		got, err := receiver.Receive(time.Now().Add(patience))
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		if difference := cmp.Diff(test.frame, got); difference != "" {
+			t.Errorf("%s: sent (-) and received (+) differ:\n%s", test.name, difference)
+		}
+	}
+	expectNothing(t, receiver)
+}
+
+// expectNothing fails if a frame has arrived that was not received yet.
+func expectNothing(t *testing.T, receiver *Receiver) {
+	t.Helper()
+	frame, err := receiver.Receive(time.Now().Add(50 * time.Millisecond))
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("received %x, %v, want nothing", frame, err)
+	}
+}
+
+func TestReceiverIgnoresOutgoing(t *testing.T) {
+	t.Parallel()
+	pair := newTestPair(t, VethOptions{})
+	near, far := openTestReceiver(t, pair.A), openTestReceiver(t, pair.B)
+	if err := openTestSender(t, pair.A).Send(testFrame(100)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := far.Receive(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	expectNothing(t, near)
+}
+
+func TestCloseEndsReceive(t *testing.T) {
+	t.Parallel()
+	receiver := openTestReceiver(t, newTestPair(t, VethOptions{}).B)
+	result := make(chan error)
+	go func() {
+		_, err := receiver.Receive(time.Time{})
+		result <- err
+	}()
+	receiver.Close()
+	if err := <-result; err == nil {
+		t.Error("no error from Receive")
+	}
+}
+
+func TestSendRefuses(t *testing.T) {
+	t.Parallel()
+	pair := newTestPair(t, VethOptions{})
+	sender := openTestSender(t, pair.A)
+	if err := sender.Send(testFrame(1519)); !errors.Is(err, unix.EMSGSIZE) {
+		t.Errorf("a frame longer than the MTU: %v", err)
+	}
+	if _, err := OpenSender(pair.A.Namespace, "no0"); err == nil {
+		t.Error("no error from an interface that does not exist")
+	}
+}
+
+// The far end of a veth takes frames directly, or from a ring of 256 places if it
+// has NAPI on, as GRO or an XDP program turns it on.
+func TestBurstArrivesWhole(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		gro  uint32
+	}{{"direct", 0}, {"ring", 1}} {
+		t.Run(test.name, func(t *testing.T) {
+			pair := newTestPair(t, VethOptions{})
+			err := pair.B.Namespace.Do(func() error { return setEthtool(pair.B.Name, unix.ETHTOOL_SGRO, test.gro) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			sender, receiver := openTestSender(t, pair.A), openTestReceiver(t, pair.B)
+			const burst = 20000
+			frame := testFrame(60)
+			for i := range uint32(burst) {
+				binary.BigEndian.PutUint32(frame[14:], i)
+				if err := sender.Send(frame); err != nil {
+					t.Fatal(err)
+				}
+			}
+			seen := make([]bool, burst)
+			for range burst {
+				got, err := receiver.Receive(time.Now().Add(patience))
+				if err != nil {
+					t.Fatal(err)
+				}
+				number := binary.BigEndian.Uint32(got[14:])
+				if seen[number] {
+					t.Fatalf("frame %d arrived twice", number)
+				}
+				seen[number] = true
+			}
+			expectNothing(t, receiver)
+		})
+	}
+}
+
+func TestReceiverCountsWhatItLost(t *testing.T) {
+	t.Parallel()
+	pair := newTestPair(t, VethOptions{})
+	sender, receiver := openTestSender(t, pair.A), openTestReceiver(t, pair.B)
+	if err := receiver.conn.Control(func(fd uintptr) {
+		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 8192); err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const sent = 500
+	for range sent {
+		if err := sender.Send(testFrame(60)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	received := uint32(0)
+	var err error
+	for err == nil {
+		if _, err = receiver.Receive(time.Now().Add(200 * time.Millisecond)); err == nil {
+			received++
+		}
+	}
+	lost, err := receiver.Lost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if received == 0 || lost == 0 || received+lost != sent {
+		t.Errorf("%d sent, %d received, %d lost", sent, received, lost)
+	}
+}

@@ -1,0 +1,120 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+
+	"github.com/xdpeel/xdpeel/bpf"
+)
+
+// Holder is the XDP program that an interface carries.
+type Holder struct {
+	ID   ebpf.ProgramID
+	Name string // as the kernel knows it, at most 15 bytes
+	Ours bool   // it is xdpeel's
+}
+
+// OccupiedError says that an interface carries an XDP program already.
+type OccupiedError struct {
+	Interface string
+	Holder    Holder
+}
+
+func (e *OccupiedError) Error() string {
+	return fmt.Sprintf("interface %q already carries the XDP program %q (id %d)", e.Interface, e.Holder.Name, e.Holder.ID)
+}
+
+// holderOf returns the program that an interface carries, or nil.
+func holderOf(iface netlink.Link) (*Holder, error) {
+	current, err := netlink.LinkByIndex(iface.Attrs().Index)
+	if err != nil {
+		return nil, fmt.Errorf("ask for interface %q: %w", iface.Attrs().Name, err)
+	}
+	xdp := current.Attrs().Xdp
+	if xdp == nil || !xdp.Attached {
+		return nil, nil
+	}
+	holder := &Holder{ID: ebpf.ProgramID(xdp.ProgId)}
+	program, err := ebpf.NewProgramFromID(holder.ID)
+	if errors.Is(err, os.ErrNotExist) {
+		return holder, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at XDP program %d: %w", holder.ID, err)
+	}
+	defer program.Close()
+	info, err := program.Info()
+	if err != nil {
+		return nil, fmt.Errorf("look at XDP program %d: %w", holder.ID, err)
+	}
+	holder.Name, holder.Ours = info.Name, isOurs(info)
+	return holder, nil
+}
+
+// isOurs tells xdpeel's program from another of that name: it uses our maps.
+func isOurs(info *ebpf.ProgramInfo) bool {
+	if info.Name != bpf.XdpeelProgXdpeel {
+		return false
+	}
+	wanted := map[string]bool{bpf.XdpeelMapLedger: true, bpf.XdpeelMapSessionCounts: true, bpf.XdpeelMapRings: true}
+	ids, _ := info.MapIDs()
+	for _, id := range ids {
+		m, err := ebpf.NewMapFromID(id)
+		if err != nil {
+			continue
+		}
+		if info, err := m.Info(); err == nil {
+			delete(wanted, info.Name)
+		}
+		m.Close()
+	}
+	return len(wanted) == 0
+}
+
+// Detach takes xdpeel's program off the interface name, whichever process put it
+// there, and nothing that is not xdpeel's. It returns what it found: nil if the
+// interface carries no program; a Holder that is not Ours was left alone.
+func Detach(name string) (*Holder, error) {
+	if err := checkCapabilities(); err != nil {
+		return nil, err
+	}
+	iface, err := findInterface(name)
+	if err != nil {
+		return nil, err
+	}
+	holder, err := holderOf(iface)
+	if err != nil || holder == nil || !holder.Ours {
+		return holder, err
+	}
+	return holder, breakLink(iface, holder.ID)
+}
+
+// breakLink detaches the link that holds a program on an interface. The index of
+// an interface is not unique across namespaces; the program's id tells them apart.
+func breakLink(iface netlink.Link, id ebpf.ProgramID) error {
+	links := new(link.Iterator)
+	defer links.Close()
+	for links.Next() {
+		info, err := links.Link.Info()
+		if err != nil {
+			continue
+		}
+		if xdp := info.XDP(); xdp == nil || int(xdp.Ifindex) != iface.Attrs().Index || info.Program != id {
+			continue
+		}
+		if err := links.Link.Detach(); err != nil {
+			return fmt.Errorf("take program %d off %q: %w", id, iface.Attrs().Name, err)
+		}
+		settle()
+		return nil
+	}
+	if err := links.Err(); err != nil {
+		return fmt.Errorf("look for the link of program %d: %w", id, err)
+	}
+	return fmt.Errorf("program %d on %q is held by no link", id, iface.Attrs().Name)
+}

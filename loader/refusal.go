@@ -1,0 +1,143 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/safchain/ethtool"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// singleBufferMTU is what fits a page beside XDP's headroom and the kernel's
+// trailer, in bytes: the MTU that every driver with native XDP takes. veth takes
+// 3506, ENA 3498 (its README), virtio_net drops silently above 3498 on old kernels.
+const singleBufferMTU = 3498
+
+// quirk refuses what a driver would take and then not do.
+func quirk(iface netlink.Link, how attempt) *Refusal {
+	mtu := iface.Attrs().MTU
+	if how.mode != ModeNative || driver(iface) != "virtio_net" || mtu <= singleBufferMTU || knowsFragments() {
+		return nil
+	}
+	return &Refusal{
+		Tried: how.String(),
+		Reason: fmt.Sprintf("virtio_net on Linux %s takes an MTU of %d and then silently drops frames over %d bytes",
+			kernelRelease(), mtu, singleBufferMTU),
+		Remedy: mtuCommand(iface.Attrs().Name, singleBufferMTU),
+		err:    unix.ERANGE,
+	}
+}
+
+// knowsFragments says whether virtio_net of this kernel handles frames of several
+// buffers, which it does since Linux 6.3. The kernel tells of no driver's
+// features before that release, so the netdev family's absence is the answer.
+func knowsFragments() bool {
+	_, err := netlink.GenlFamilyGet("netdev")
+	return err == nil
+}
+
+// explain says why the kernel refused, in its own words where it has any.
+func explain(iface netlink.Link, how attempt, program *ebpf.Program, attachErr error) *Refusal {
+	refusal := &Refusal{Tried: how.String(), Reason: reason(attachErr), err: attachErr}
+	if how.mode == ModeNative {
+		if words := askNetlink(iface, program); words != "" {
+			refusal.Reason = words
+		}
+	}
+	refusal.Remedy = remedy(iface, refusal.Reason, attachErr)
+	return refusal
+}
+
+func reason(err error) string {
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return err.Error()
+}
+
+// askNetlink repeats a refused attachment in the older way, whose answer
+// carries the driver's own words; a link's does not. Should it succeed after all,
+// the program is taken off again.
+func askNetlink(iface netlink.Link, program *ebpf.Program) string {
+	nl.EnableErrorMessageReporting = true
+	const driverMode = unix.XDP_FLAGS_DRV_MODE
+	err := netlink.LinkSetXdpFdWithFlags(iface, program.FD(), driverMode|unix.XDP_FLAGS_UPDATE_IF_NOEXIST)
+	if err == nil {
+		netlink.LinkSetXdpFdWithFlags(iface, -1, driverMode)
+		return ""
+	}
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		return err.Error()
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(err.Error(), errno.Error()+": "), ": "+errno.Error())
+}
+
+// remedy is the command that would make a driver take the program, as far as its
+// words or its error tell.
+func remedy(iface netlink.Link, words string, err error) string {
+	name, mtu := iface.Attrs().Name, iface.Attrs().MTU
+	lower := strings.ToLower(words)
+	switch {
+	case strings.Contains(lower, "peer mtu"):
+		return mtuCommand(peerName(iface), singleBufferMTU)
+	case strings.Contains(lower, "mtu"), errors.Is(err, unix.ERANGE):
+		return mtuCommand(name, singleBufferMTU)
+	case strings.Contains(lower, "gro_hw"):
+		return fmt.Sprintf("ethtool -K %s rx-gro-hw off rx off", name)
+	case strings.Contains(lower, "lro"):
+		return fmt.Sprintf("ethtool -K %s lro off", name)
+	case driver(iface) == "ena" && mtu > singleBufferMTU:
+		return mtuCommand(name, singleBufferMTU)
+	case driver(iface) == "ena":
+		return channelCommand(name)
+	default:
+		return ""
+	}
+}
+
+func mtuCommand(name string, mtu int) string {
+	return fmt.Sprintf("ip link set dev %s mtu %d", name, mtu)
+}
+
+// channelCommand halves the channels: ENA before 2.17 wants as many for sending
+// as a program may use for receiving.
+func channelCommand(name string) string {
+	tool, err := ethtool.NewEthtool()
+	if err != nil {
+		return ""
+	}
+	defer tool.Close()
+	channels, err := tool.GetChannels(name)
+	if err != nil || channels.MaxCombined < 2 || channels.CombinedCount <= channels.MaxCombined/2 {
+		return ""
+	}
+	return fmt.Sprintf("ethtool -L %s combined %d", name, channels.MaxCombined/2)
+}
+
+// driver returns the name of the interface's driver, or "".
+func driver(iface netlink.Link) string {
+	tool, err := ethtool.NewEthtool()
+	if err != nil {
+		return ""
+	}
+	defer tool.Close()
+	name, err := tool.DriverName(iface.Attrs().Name)
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// peerName returns what the other end of a veth is called, as far as it can be seen from here.
+func peerName(iface netlink.Link) string {
+	if peer, err := netlink.LinkByIndex(iface.Attrs().ParentIndex); err == nil && iface.Attrs().NetNsID < 0 {
+		return peer.Attrs().Name
+	}
+	return "PEER"
+}

@@ -1,0 +1,92 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
+	"golang.org/x/sys/unix"
+)
+
+// ErrKernel says that the running kernel lacks what xdpeel cannot do without.
+var ErrKernel = errors.New("kernel is too old")
+
+// CapabilityError names the capabilities that the process lacks.
+type CapabilityError struct {
+	Missing []string
+}
+
+func (e *CapabilityError) Error() string {
+	return "missing privilege: " + strings.Join(e.Missing, ", ")
+}
+
+// capabilities that loading and attaching take, see capabilities(7). Without
+// CAP_PERFMON the verifier refuses a packet pointer of variable offset.
+var capabilities = []struct {
+	bit  int
+	name string
+}{
+	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+	{unix.CAP_PERFMON, "CAP_PERFMON"},
+	{unix.CAP_BPF, "CAP_BPF"},
+}
+
+// checkCapabilities returns a *CapabilityError if any is missing from the
+// effective set. CAP_SYS_ADMIN stands for CAP_PERFMON and CAP_BPF.
+func checkCapabilities() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return fmt.Errorf("read capabilities: %w", err)
+	}
+	has := func(bit int) bool { return data[bit/32].Effective&(1<<(bit%32)) != 0 }
+	var missing []string
+	for _, c := range capabilities {
+		if !has(c.bit) && (c.bit == unix.CAP_NET_ADMIN || !has(unix.CAP_SYS_ADMIN)) {
+			missing = append(missing, c.name)
+		}
+	}
+	if missing != nil {
+		return &CapabilityError{missing}
+	}
+	return nil
+}
+
+// checkKernel returns an error that wraps ErrKernel if the kernel lacks a helper
+// that the program calls. It asks the kernel instead of its version, since
+// distributions carry features back.
+func checkKernel() error {
+	for _, helper := range []asm.BuiltinFunc{asm.FnXdpLoadBytes, asm.FnXdpGetBuffLen, asm.FnRingbufReserve} {
+		err := features.HaveProgramHelper(ebpf.XDP, helper)
+		if errors.Is(err, ebpf.ErrNotSupported) {
+			return fmt.Errorf("%w: Linux %s has no %s for XDP; xdpeel needs Linux 6.1 or newer",
+				ErrKernel, kernelRelease(), helperName(helper))
+		}
+		if err != nil {
+			return fmt.Errorf("ask the kernel for %s: %w", helperName(helper), err)
+		}
+	}
+	return nil
+}
+
+func helperName(helper asm.BuiltinFunc) string {
+	switch helper {
+	case asm.FnXdpLoadBytes:
+		return "bpf_xdp_load_bytes"
+	case asm.FnXdpGetBuffLen:
+		return "bpf_xdp_get_buff_len"
+	default:
+		return "bpf_ringbuf_reserve"
+	}
+}
+
+func kernelRelease() string {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return "of unknown version"
+	}
+	return unix.ByteSliceToString(name.Release[:])
+}

@@ -1,0 +1,124 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/bpf"
+)
+
+// Sizes of the rings, in bytes. A ring takes its size in kernel memory, so all
+// rings of a host together take ringsTotal, unless it has so many possible CPUs
+// that each would be left with less than ringMin, or so few that each would get
+// more than ringMax. ringMin holds three records of the largest kind.
+const (
+	ringsTotal = 64 << 20
+	ringMin    = 256 << 10
+	ringMax    = 16 << 20
+)
+
+// ringSize returns the size of each of n rings: a power of two, as the kernel asks.
+func ringSize(n int) uint32 {
+	size := uint32(ringMax)
+	for size > ringMin && int(size)*n > ringsTotal {
+		size /= 2
+	}
+	return size
+}
+
+// Flags in a record's length (BPF_RINGBUF_BUSY_BIT and _DISCARD_BIT of linux/bpf.h),
+// and the length of the header that holds it.
+const (
+	recordBusy    = 1 << 31
+	recordDiscard = 1 << 30
+	recordHeader  = 8
+)
+
+// packetHeader is the length in bytes of struct packet (bpf/abi.h).
+const packetHeader = int(unsafe.Sizeof(bpf.XdpeelPacket{}))
+
+// ring reads one CPU's ring buffer in place (kernel/bpf/ringbuf.c tells the
+// layout): a page with the consumer's position, a page with the producer's, and
+// the data, mapped twice in a row so that no record is ever split.
+type ring struct {
+	buffer   *ebpf.Map
+	consumer []byte // mapping of the consumer's page
+	producer []byte // mapping of the producer's page and the data
+	mask     uint64
+	position uint64 // of the next record; not told to the kernel before release
+}
+
+func newRing(spec *ebpf.MapSpec) (*ring, error) {
+	buffer, err := ebpf.NewMap(spec)
+	if err != nil {
+		return nil, err
+	}
+	r := &ring{buffer: buffer, mask: uint64(spec.MaxEntries) - 1}
+	page := os.Getpagesize()
+	r.consumer, err = unix.Mmap(buffer.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("map consumer page: %w", err), r.close())
+	}
+	r.producer, err = unix.Mmap(buffer.FD(), int64(page), page+2*int(spec.MaxEntries), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("map data: %w", err), r.close())
+	}
+	return r, nil
+}
+
+// head returns the oldest record that has not been skipped, header and bytes,
+// or nil if there is none, or none whose producer is done with it. It is valid
+// until release.
+func (r *ring) head() (*bpf.XdpeelPacket, []byte) {
+	produced := atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.producer[0])))
+	for r.position < produced {
+		data := r.producer[os.Getpagesize():]
+		at := r.position & r.mask
+		length := atomic.LoadUint32((*uint32)(unsafe.Pointer(&data[at])))
+		if length&recordBusy != 0 {
+			return nil, nil
+		}
+		if length&recordDiscard != 0 {
+			r.skip(length &^ recordDiscard)
+			continue
+		}
+		record := data[at+recordHeader : at+recordHeader+uint64(length)]
+		return (*bpf.XdpeelPacket)(unsafe.Pointer(&record[0])), record[packetHeader:]
+	}
+	return nil, nil
+}
+
+// next skips the record that head returned.
+func (r *ring) next() {
+	at := r.position & r.mask
+	data := r.producer[os.Getpagesize():]
+	r.skip(*(*uint32)(unsafe.Pointer(&data[at])))
+}
+
+// skip moves behind a record of length bytes; records begin at multiples of eight.
+func (r *ring) skip(length uint32) {
+	r.position += (uint64(length) + recordHeader + 7) &^ 7
+}
+
+// release gives what was skipped back to the kernel.
+func (r *ring) release() {
+	atomic.StoreUint64((*uint64)(unsafe.Pointer(&r.consumer[0])), r.position)
+}
+
+func (r *ring) close() error {
+	var errs []error
+	if r.producer != nil {
+		errs = append(errs, unix.Munmap(r.producer))
+	}
+	if r.consumer != nil {
+		errs = append(errs, unix.Munmap(r.consumer))
+	}
+	r.producer, r.consumer = nil, nil
+	return errors.Join(append(errs, r.buffer.Close())...)
+}
