@@ -1,0 +1,53 @@
+# `make` lists what there is to make.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZ_DURATION ?= 60s
+export CGO_ENABLED := 0
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./xdpeel, one static binary
+	go build -trimpath -ldflags '$(LDFLAGS)' -o xdpeel ./cmd/xdpeel
+
+.PHONY: demo
+demo: build ## see the main job done on this machine, end to end (as root)
+	scripts/install-deps.sh demo
+	./xdpeel demo
+
+.PHONY: test
+test: ## run all tests; as root the kernel and namespace tests too
+	scripts/test.sh
+
+.PHONY: test-vm
+test-vm: ## run the kernel tests on the kernels that users have, in QEMU
+	scripts/vm/matrix.sh
+
+.PHONY: fuzz
+fuzz: ## let the kernel, its C compiled natively and the reference judge the same packets (FUZZ_DURATION=60s)
+	scripts/install-deps.sh generate
+	scripts/fuzz.sh $(FUZZ_DURATION)
+
+.PHONY: generate
+generate: ## compile the BPF object and what is generated from it
+	scripts/install-deps.sh generate
+	go generate ./bpf
+
+.PHONY: check
+check: ## formatting, vet, staticcheck, and headers that compile alone
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	scripts/install-deps.sh generate
+	scripts/check-headers.sh
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf xdpeel build

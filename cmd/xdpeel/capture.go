@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+const captureUsage = `usage: xdpeel capture -i IFACE [FLAGS]
+
+Takes mirrored packets off an interface, strips them, and prints the inner packets
+a line each, or writes them as pcapng with -w. Captured packets are consumed: the
+host sees them no more. Everything else passes untouched. Ends at -c packets, at a
+signal, or when the interface goes away, and prints the ledger on stderr.
+
+  xdpeel capture -i ens5 -c 20
+  xdpeel capture -i ens5 --vni 12345 -w - | wireshark -k -i -
+  xdpeel capture -i ens5 -w '/data/%Y%m%d-%H%M%S.pcapng' -G 300 -s 256
+`
+
+// captureOptions is what the command line of a capture says.
+type captureOptions struct {
+	iface  string
+	mode   loader.Mode
+	count  uint64 // packets to capture, 0: no limit
+	judge  mirror.Options
+	output outputFlags
+
+	ready func()                        // called once packets are captured; may be nil
+	wrap  func(export.Sink) export.Sink // put around the output; may be nil
+}
+
+// maxSnapLength is tcpdump's: people write -s 262144 for "all".
+const maxSnapLength = 262144
+
+func runCapture(ctx context.Context, env *environment, args []string) error {
+	o, err := parseCapture(env, args)
+	if err != nil {
+		return err
+	}
+	return capture(ctx, env, o)
+}
+
+func parseCapture(env *environment, args []string) (*captureOptions, error) {
+	o := new(captureOptions)
+	var tunnel tunnelFlags
+	var vnis vniList
+	var snapLength uint
+	var mode string
+	flags := pflag.NewFlagSet("capture", pflag.ContinueOnError)
+	flags.StringVarP(&o.iface, "interface", "i", "", "`interface` to capture from")
+	flags.StringVarP(&o.output.path, "write", "w", "", "write pcapng to this `file`; - is stdout, strftime conversions are expanded")
+	flags.Uint64VarP(&o.count, "count", "c", 0, "end after `n` packets")
+	flags.UintVarP(&snapLength, "snaplen", "s", 0, "keep this many `bytes` of an inner packet, at least 14; 0: all")
+	o.output.registerRotation(flags)
+	flags.Var(&vnis, "vni", "take only this VNI, 0 to 16777215; repeatable")
+	flags.StringVar(&mode, "mode", string(loader.ModeAuto), "auto, native or generic")
+	tunnel.register(flags)
+	o.output.registerLedger(flags)
+	if err := parseFlags(env.stdout, flags, captureUsage, args); err != nil {
+		return nil, err
+	}
+	if err := refuseFilter(flags); err != nil {
+		return nil, err
+	}
+	if o.iface == "" {
+		return nil, hinted(usageErrorf("no interface given: -i IFACE"), "`ip -br link` lists them")
+	}
+	if flags.Changed("count") && o.count == 0 {
+		return nil, usageErrorf("-c 0 captures nothing")
+	}
+	var err error
+	if o.mode, err = parseMode(mode); err != nil {
+		return nil, err
+	}
+	o.judge, err = judgeOptions(tunnel, snapLength, vnis)
+	if err != nil {
+		return nil, err
+	}
+	return o, o.output.check(env)
+}
+
+func parseMode(text string) (loader.Mode, error) {
+	switch mode := loader.Mode(text); mode {
+	case loader.ModeAuto, loader.ModeNative, loader.ModeGeneric:
+		return mode, nil
+	}
+	return "", usageErrorf("--mode is auto, native or generic, not %q", text)
+}
+
+// judgeOptions turns flags into what a judge takes, all defaults filled in.
+func judgeOptions(tunnel tunnelFlags, snapLength uint, vnis vniList) (mirror.Options, error) {
+	if snapLength > maxSnapLength {
+		return mirror.Options{}, usageErrorf("-s %d: at most %d", snapLength, maxSnapLength)
+	}
+	o, err := mirror.Options{
+		VXLANPorts: tunnel.vxlanPorts, GENEVEPorts: tunnel.genevePorts,
+		SnapLength: min(int(snapLength), abi.LimitSnapLength), VNIs: vnis,
+	}.Complete()
+	if err != nil {
+		return o, &usageError{err}
+	}
+	return o, nil
+}
+
+// refuseFilter refuses what the next versions will take.
+func refuseFilter(flags *pflag.FlagSet) error {
+	if flags.NArg() > 0 {
+		return usageErrorf("FILTER is not in this version: %q", strings.Join(flags.Args(), " "))
+	}
+	return nil
+}
+
+// announce says where and how packets are captured, and why not better.
+func announce(env *environment, o *captureOptions, attachment *loader.Attachment) {
+	for _, refusal := range attachment.Refusals {
+		say(env.stderr, "note: %s", refusal)
+		if refusal.Remedy != "" {
+			say(env.stderr, "hint: %s", refusal.Remedy)
+		}
+	}
+	what := "all VNIs"
+	if len(o.judge.VNIs) > 0 {
+		what = fmt.Sprintf("VNI %s", (*vniList)(&o.judge.VNIs))
+	}
+	say(env.stderr, "listening on %s, %s mode, %s, snap length %d bytes", o.iface, attachment.Mode, what, o.judge.SnapLength)
+}

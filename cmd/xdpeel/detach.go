@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xdpeel/xdpeel/loader"
+)
+
+const detachUsage = `usage: xdpeel detach -i IFACE
+
+Takes xdpeel's program off an interface, whichever process put it there; a
+capture that runs on it ends. A program that is not xdpeel's is left alone.
+`
+
+func runDetach(_ context.Context, env *environment, args []string) error {
+	flags := pflag.NewFlagSet("detach", pflag.ContinueOnError)
+	iface := flags.StringP("interface", "i", "", "`interface` to take the program off")
+	if err := parseFlags(env.stdout, flags, detachUsage, args); err != nil {
+		return err
+	}
+	if *iface == "" {
+		return usageErrorf("no interface given: -i IFACE")
+	}
+	if flags.NArg() > 0 {
+		return usageErrorf("detach takes no arguments, got %q", flags.Arg(0))
+	}
+	holder, err := loader.Detach(*iface)
+	switch {
+	case err != nil:
+		return explainLoader(err)
+	case holder == nil:
+		say(env.stderr, "%s carries no XDP program", *iface)
+	case !holder.Ours:
+		say(env.stderr, "%s carries the XDP program %q (id %d), which is not xdpeel's: left alone", *iface, holder.Name, holder.ID)
+	default:
+		say(env.stderr, "took program %d off %s", holder.ID, *iface)
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+// Xdpeel peels the VXLAN and GENEVE wrapping off AWS VPC Traffic Mirroring
+// packets and hands on what is inside.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// environment is all that a verb knows of the outside, so that the whole command
+// line is a function under test.
+type environment struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// verb is one word of the command line. run gets what follows it.
+type verb struct {
+	name    string
+	summary string
+	run     func(ctx context.Context, env *environment, args []string) error
+}
+
+// verbs in the order in which the usage lists them.
+func verbs() []verb {
+	return []verb{
+		{"decap", "strip a capture file; needs no privileges", runDecap},
+		{"capture", "capture inner packets from an interface, as with tcpdump", runCapture},
+		{"detach", "take xdpeel's program off an interface", runDetach},
+		{"demo", "see it work on one machine, with no AWS", runDemo},
+		{"version", "say which build this is", runVersion},
+	}
+}
+
+// planned verbs are refused by name until they are built.
+var planned = map[string]bool{"run": true, "status": true, "doctor": true, "config": true}
+
+func main() {
+	// A reader that goes away is an error of the write to it, which ends a capture
+	// in good order; the signal would end it at once.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+	env := &environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	os.Exit(execute(ctx, env, os.Args[1:]))
+}
+
+// execute runs one command line and returns the exit status: 0 done, 1 failed,
+// 2 wrong usage.
+func execute(ctx context.Context, env *environment, args []string) int {
+	err := dispatch(ctx, env, args)
+	sayError(env.stderr, err)
+	return exitStatus(err)
+}
+
+func dispatch(ctx context.Context, env *environment, args []string) error {
+	if len(args) == 0 {
+		return hinted(usageErrorf("no verb given"), "`xdpeel help` lists the verbs")
+	}
+	name, rest := args[0], args[1:]
+	switch name {
+	case "help", "-h", "--help":
+		return printUsage(env.stdout)
+	case "--version":
+		name = "version"
+	}
+	for _, verb := range verbs() {
+		if verb.name == name {
+			return verb.run(ctx, env, rest)
+		}
+	}
+	if planned[name] {
+		return usageErrorf("verb %q is not in this version", name)
+	}
+	return hinted(usageErrorf("unknown verb %q", name), "`xdpeel help` lists the verbs")
+}

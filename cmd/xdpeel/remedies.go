@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// explainLoader adds the remedy to what the loader cannot do.
+func explainLoader(err error) error {
+	var capability *loader.CapabilityError
+	if errors.As(err, &capability) {
+		return hinted(err, "run it as root, or grant them: setcap %s+ep $(command -v xdpeel)",
+			strings.ToLower(strings.Join(capability.Missing, ",")))
+	}
+	var occupied *loader.OccupiedError
+	if errors.As(err, &occupied) {
+		return hinted(err, "%s", occupiedRemedy(occupied))
+	}
+	var refused *loader.RefusedError
+	if errors.As(err, &refused) {
+		for _, refusal := range refused.Refusals {
+			if refusal.Remedy != "" {
+				return hinted(err, "%s", refusal.Remedy)
+			}
+		}
+		return hinted(err, "`--mode generic` works on any interface, if slower")
+	}
+	if errors.Is(err, loader.ErrNoInterface) {
+		return hinted(err, "`ip -br link` lists the interfaces of this network namespace")
+	}
+	return err
+}
+
+func occupiedRemedy(occupied *loader.OccupiedError) string {
+	if occupied.Holder.Ours {
+		return "another xdpeel captures there; `xdpeel detach -i " + occupied.Interface + "` would end it"
+	}
+	return "only who put it there should take it off: `bpftool net show dev " + occupied.Interface + "` tells more"
+}
+
+// explainOutput adds the remedy to an output that takes no more.
+func explainOutput(err error) error {
+	if failure := (*export.WriteError)(nil); errors.As(err, &failure) && failure.Loss == mirror.LossDiskFull {
+		return hinted(err, "the file is whole up to the last packet that fitted; free some space, or limit the files with -C and -W")
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// The rules of speech: everything xdpeel says goes to stderr and begins with
+// "xdpeel: "; lower case, no full stop; an error is followed by a hint where
+// there is a remedy. stdout is for what was asked for.
+
+// errDone ends a verb that has done all that was asked, as --help does.
+var errDone = errors.New("done")
+
+// usageError is a command line that cannot be understood: exit status 2.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usageErrorf(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// hintError is an error with a remedy.
+type hintError struct {
+	err  error
+	hint string
+}
+
+func (e *hintError) Error() string { return e.err.Error() }
+func (e *hintError) Unwrap() error { return e.err }
+
+// hinted adds a remedy to an error.
+func hinted(err error, format string, args ...any) error {
+	return &hintError{err, fmt.Sprintf(format, args...)}
+}
+
+func sayError(w io.Writer, err error) {
+	if err == nil || errors.Is(err, errDone) {
+		return
+	}
+	// Several errors that were joined are said one a line.
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(w, "xdpeel: error: %s\n", line)
+	}
+	if hint := (*hintError)(nil); errors.As(err, &hint) {
+		fmt.Fprintf(w, "xdpeel: hint: %s\n", hint.hint)
+	}
+}
+
+func say(w io.Writer, format string, args ...any) {
+	fmt.Fprintf(w, "xdpeel: "+format+"\n", args...)
+}
+
+func exitStatus(err error) int {
+	switch {
+	case err == nil, errors.Is(err, errDone):
+		return 0
+	case errors.As(err, new(*usageError)):
+		return 2
+	default:
+		return 1
+	}
+}
+
+func printUsage(w io.Writer) error {
+	fmt.Fprint(w, "usage: xdpeel VERB [FLAGS]\n\nverbs:\n")
+	for _, verb := range verbs() {
+		fmt.Fprintf(w, "  %-9s %s\n", verb.name, verb.summary)
+	}
+	_, err := fmt.Fprint(w, "\n`xdpeel VERB --help` tells a verb's flags.\n")
+	return err
+}
+
+// parseFlags parses the flags of a verb; usage is the head of its help. It returns
+// errDone after --help, and a *usageError for what it does not know.
+func parseFlags(w io.Writer, flags *pflag.FlagSet, usage string, args []string) error {
+	flags.SortFlags = false
+	flags.Usage = func() {}
+	err := flags.Parse(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprintf(w, "%s\nflags:\n%s", usage, flags.FlagUsages())
+		return errDone
+	}
+	if err != nil {
+		return hinted(&usageError{err}, "`xdpeel %s --help` tells the flags", flags.Name())
+	}
+	return nil
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs all tests, and says what was left out and why.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ "$(id -u)" -eq 0 ]; then
+	scripts/install-deps.sh test generate
+else
+	echo 'test: not root: the tests that need the kernel or a namespace are left out' >&2
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+go test -json "$@" ./... >"$log" || status=$?
+go run ./scripts/testreport <"$log" || status=1
+exit "$status"
