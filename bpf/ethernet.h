@@ -11,7 +11,7 @@
 struct ethernet {
 	__u64 destination; /* MACs as numbers: see mac_of */
 	__u64 source;
-	__be16 type;       /* of what follows the last tag looked through */
+	__be16 type;       /* of what follows the last tag stepped over */
 	__u32 payload;     /* where that begins, from the frame's first byte */
 };
 
@@ -33,16 +33,26 @@ static __always_inline bool is_vlan(__be16 ethertype)
 	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
 }
 
-/*
- * Parses the header at `offset` and at most `tags` (a constant) VLAN tags;
- * false if the frame ends before. With more tags, type says VLAN.
- */
-static __always_inline bool parse_ethernet(const struct frame *frame, __u32 offset, int tags, struct ethernet *out)
+/* Steps over at most `tags` (a constant) VLAN tags; false if the frame ends within one. */
+static __always_inline bool skip_tags(const struct frame *frame, int tags, struct ethernet *ethernet)
 {
 	struct {
 		__be16 control;
 		__be16 type;
 	} tag;
+
+	for (int i = 0; i < tags && is_vlan(ethernet->type); i++) {
+		if (!frame_read(frame, ethernet->payload, &tag, sizeof(tag)))
+			return false;
+		ethernet->type = tag.type;
+		ethernet->payload += sizeof(tag);
+	}
+	return true;
+}
+
+/* Parses the header at `offset`, without tags; false if the frame ends before. */
+static __always_inline bool parse_ethernet(const struct frame *frame, __u32 offset, struct ethernet *out)
+{
 	struct ethhdr header;
 
 	if (!frame_read(frame, offset, &header, sizeof(header)))
@@ -51,11 +61,5 @@ static __always_inline bool parse_ethernet(const struct frame *frame, __u32 offs
 	out->source = mac_of(header.h_source);
 	out->type = header.h_proto;
 	out->payload = offset + sizeof(header);
-	for (int i = 0; i < tags && is_vlan(out->type); i++) {
-		if (!frame_read(frame, out->payload, &tag, sizeof(tag)))
-			return false;
-		out->type = tag.type;
-		out->payload += sizeof(tag);
-	}
 	return true;
 }

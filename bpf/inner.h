@@ -90,7 +90,10 @@ static __always_inline void parse_inner(const struct frame *frame, const struct 
 	if (packet->ethertype) {
 		out->ethernet.type = bpf_htons(packet->ethertype);
 		out->ethernet.payload = packet->offset;
-	} else if (!parse_ethernet(frame, packet->offset, LIMIT_INNER_VLANS, &out->ethernet)) {
+	} else {
+		parse_ethernet(frame, packet->offset, &out->ethernet);
+	}
+	if (!skip_tags(frame, LIMIT_INNER_VLANS, &out->ethernet)) {
 		out->cut = true;
 		return;
 	}

@@ -79,7 +79,7 @@ static __always_inline enum outcome outer(const struct frame *frame, struct pack
 	enum outcome outcome;
 	enum port port;
 
-	if (!parse_ethernet(frame, 0, LIMIT_OUTER_VLANS, &ethernet) ||
+	if (!parse_ethernet(frame, 0, &ethernet) || !skip_tags(frame, LIMIT_OUTER_VLANS, &ethernet) ||
 	    !find_datagram(frame->ctx, frame->length, ethernet.payload, bpf_ntohs(ethernet.type), &datagram))
 		return OUTCOME_HOST;
 	if (datagram.fragment == FRAGMENT_LATER)

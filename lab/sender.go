@@ -13,10 +13,10 @@ import (
 type Sender struct{ file *os.File }
 
 // sendBuffer bounds the frames on their way, in bytes of kernel memory before the
-// kernel doubles it. A veth that has to drop a frame, because the 256 places of
-// the far end's ring (drivers/net/veth.c) are taken, tells nobody. The smallest
-// frame is charged with some 700 bytes, and until the far end has taken it: so
-// many that the ring is never full.
+// kernel doubles it. A veth drops a frame if the 256 places of the far end's ring
+// (drivers/net/veth.c) are taken, and older kernels tell nobody. A frame is charged
+// with 800 bytes or more, until the far end has taken it: this is so little that
+// one sender never fills the ring.
 const sendBuffer = 64 << 10
 
 // sendPatience is how long Send waits for frames before it to be taken.
@@ -47,7 +47,7 @@ func (s *Sender) Send(frame []byte) error {
 		if err == nil {
 			return nil
 		}
-		// Where the interface has a queue, a full one refuses the frame.
+		// A full queue or ring refuses the frame.
 		if !errors.Is(err, unix.ENOBUFS) || time.Now().After(deadline) {
 			return fmt.Errorf("send frame of %d bytes: %w", len(frame), err)
 		}

@@ -73,6 +73,7 @@ type Attachment struct {
 	program  *ebpf.Program
 	name     string
 	index    int
+	home     *netlink.Handle // of the interface's network namespace, wherever Check is called
 }
 
 // attempt is one way of attaching.
@@ -145,12 +146,18 @@ func (p *Program) try(iface netlink.Link, how attempt) (*Attachment, *Refusal, e
 	if err != nil {
 		return nil, nil, err
 	}
+	home, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open netlink: %w", err), program.Close())
+	}
 	attached, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: attributes.Index, Flags: how.flags})
 	if err == nil {
 		return &Attachment{
-			Mode: how.mode, link: attached, program: program, name: attributes.Name, index: attributes.Index,
+			Mode: how.mode, link: attached, program: program,
+			name: attributes.Name, index: attributes.Index, home: home,
 		}, nil, nil
 	}
+	defer home.Close()
 	defer program.Close()
 	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) {
 		if holder, herr := holderOf(iface); herr == nil && holder != nil {
@@ -181,7 +188,7 @@ func (a *Attachment) Check() error {
 	if info.XDP().Ifindex != 0 {
 		return nil
 	}
-	if _, err := netlink.LinkByIndex(a.index); err != nil {
+	if _, err := a.home.LinkByIndex(a.index); err != nil {
 		return fmt.Errorf("interface %q: %w", a.name, ErrGone)
 	}
 	return fmt.Errorf("interface %q: %w", a.name, ErrTakenOff)
@@ -194,6 +201,7 @@ func (a *Attachment) Close() error {
 		err = nil
 	}
 	settle()
+	a.home.Close()
 	return errors.Join(err, a.link.Close(), a.program.Close())
 }
 

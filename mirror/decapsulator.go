@@ -76,7 +76,7 @@ func (d *Decapsulator) Judge(frame []byte, wireLength int) Judgement {
 // deliver says all there is to say of an inner frame, and counts it to its
 // session.
 func (d *Decapsulator) deliver(p payload) Judgement {
-	key := Session{VNI: p.vni, Source: p.source.Unmap()}
+	key := Session{VNI: p.vni, Source: p.source}
 	session := d.session(key)
 	inner := readInner(p)
 	data := d.frame(p)

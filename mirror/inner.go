@@ -12,7 +12,8 @@ type inner struct {
 	arrived   int
 	length    int  // before the mirror session cut it
 	truncated bool // the mirror session cut it
-	// Of the IP header, the zero Addr unless all of its fixed part is at hand.
+	// Of the IP header, the zero Addr unless all of its fixed part is at hand. An
+	// IPv4-mapped IPv6 address is the IPv4 address.
 	source, destination netip.Addr
 }
 
@@ -84,8 +85,8 @@ func (in *inner) readIPv6(packet stretch) {
 		}
 	}
 	if packet.holds(ipv6Length) {
-		in.source = netip.AddrFrom16([16]byte(packet.data[8:]))
-		in.destination = netip.AddrFrom16([16]byte(packet.data[24:]))
+		in.source = netip.AddrFrom16([16]byte(packet.data[8:])).Unmap()
+		in.destination = netip.AddrFrom16([16]byte(packet.data[24:])).Unmap()
 	}
 }
 

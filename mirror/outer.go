@@ -75,10 +75,10 @@ func isTag(etherType uint16) bool {
 
 // ipHeader is what the headers before UDP say.
 type ipHeader struct {
-	source        netip.Addr
-	length        int  // bytes from the start of the IP header to the end of UDP's
-	packetLength  int  // bytes of the whole packet
-	firstFragment bool // with the UDP header, and maybe not all of the datagram
+	source        netip.Addr // an IPv4-mapped IPv6 address is the IPv4 address
+	length        int        // bytes from the start of the IP header to the end of UDP's
+	packetLength  int        // bytes of the whole packet
+	firstFragment bool       // with the UDP header, and maybe not all of the datagram
 }
 
 // readIP reads the way to UDP (rules 2 to 4).
@@ -122,7 +122,7 @@ func readIPv6(packet stretch) (ipHeader, abi.Outcome) {
 		return ipHeader{}, abi.OutcomeHost
 	}
 	header := ipHeader{
-		source:       netip.AddrFrom16([16]byte(packet.data[8:])),
+		source:       netip.AddrFrom16([16]byte(packet.data[8:])).Unmap(),
 		packetLength: ipv6Length + int(packet.uint16(4)),
 	}
 	next, rest := packet.data[6], packet.from(ipv6Length)

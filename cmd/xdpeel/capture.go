@@ -61,7 +61,7 @@ func parseCapture(env *environment, args []string) (*captureOptions, error) {
 	flags.UintVarP(&snapLength, "snaplen", "s", 0, "keep this many `bytes` of an inner packet, at least 14; 0: all")
 	o.output.registerRotation(flags)
 	flags.Var(&vnis, "vni", "take only this VNI, 0 to 16777215; repeatable")
-	flags.StringVar(&mode, "mode", string(loader.ModeAuto), "auto, native or generic")
+	flags.StringVar(&mode, "mode", string(loader.ModeAuto), "`mode` of attaching: auto, native or generic")
 	tunnel.register(flags)
 	o.output.registerLedger(flags)
 	if err := parseFlags(env.stdout, flags, captureUsage, args); err != nil {

@@ -84,7 +84,10 @@ func parseFlags(w io.Writer, flags *pflag.FlagSet, usage string, args []string) 
 	flags.Usage = func() {}
 	err := flags.Parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintf(w, "%s\nflags:\n%s", usage, flags.FlagUsages())
+		fmt.Fprint(w, usage)
+		if described := flags.FlagUsages(); described != "" {
+			fmt.Fprintf(w, "\nflags:\n%s", described)
+		}
 		return errDone
 	}
 	if err != nil {

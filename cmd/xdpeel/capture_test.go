@@ -1,0 +1,484 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/capfile"
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/loader"
+)
+
+// patience is how long a test waits for what should happen at once.
+const patience = 20 * time.Second
+
+// wire is a veth pair between two namespaces; captures run at its far end.
+type wire struct{ near, far lab.End }
+
+func newWire(t *testing.T) *wire {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: attaches to an interface in a network namespace")
+	}
+	var namespaces [2]*lab.Namespace
+	for i := range namespaces {
+		namespace, err := lab.NewNamespace("xdpeel-test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := namespace.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		namespaces[i] = namespace
+	}
+	pair, err := lab.NewPair(namespaces[0], namespaces[1], lab.VethOptions{NameA: "near", NameB: "far", MTU: 9001, OffloadsOff: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &wire{pair.A, pair.B}
+}
+
+func (w *wire) send(t *testing.T, list ...[]byte) {
+	t.Helper()
+	sender, err := lab.OpenSender(w.near.Namespace, w.near.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sender.Close()
+	for _, frame := range list {
+		if err := sender.Send(frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// lockedBuffer may be written and read at once.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+// running is a capture that goes on beside the test.
+type running struct {
+	t      *testing.T
+	stderr *lockedBuffer
+	stop   context.CancelFunc // what a signal does
+	status chan int
+}
+
+// start starts `xdpeel capture -i far ARGS` and returns when it listens.
+func (w *wire) start(t *testing.T, stdout io.Writer, args ...string) *running {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	r := &running{t: t, stderr: new(lockedBuffer), stop: stop, status: make(chan int, 1)}
+	env := &environment{stdin: strings.NewReader(""), stdout: stdout, stderr: r.stderr}
+	go func() {
+		status := -1
+		err := w.far.Namespace.Do(func() error {
+			status = execute(ctx, env, append([]string{"capture", "-i", w.far.Name}, args...))
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		r.status <- status
+	}()
+	r.await("listening on")
+	return r
+}
+
+// await waits until the capture has said something.
+func (r *running) await(words string) {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(r.stderr.String(), words); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("capture does not say %q, but %q", words, r.stderr)
+		}
+	}
+}
+
+// end waits for the capture to end by itself.
+func (r *running) end(want int) {
+	r.t.Helper()
+	select {
+	case status := <-r.status:
+		if status != want {
+			r.t.Errorf("status %d, want %d; said %q", status, want, r.stderr)
+		}
+	case <-time.After(patience):
+		r.t.Fatalf("capture does not end; said %q", r.stderr)
+	}
+}
+
+func TestCaptureToFile(t *testing.T) {
+	for _, mode := range []string{"native", "generic"} {
+		t.Run(mode, func(t *testing.T) {
+			w := newWire(t)
+			outer, want := conversation()
+			out, ledgerPath := filepath.Join(t.TempDir(), "out.pcapng"), filepath.Join(t.TempDir(), "ledger.json")
+			capture := w.start(t, io.Discard, "--mode", mode, "-w", out, "-c", fmt.Sprint(len(outer)), "--ledger", ledgerPath)
+			capture.await(mode + " mode")
+			host := bytes.Repeat([]byte{2}, 60)
+			w.send(t, host)
+			w.send(t, outer...)
+			capture.end(0)
+			if diff := cmp.Diff(want, readFrames(t, out)); diff != "" {
+				t.Errorf("inner frames (-want +got):\n%s", diff)
+			}
+			ledger := readLedger(t, ledgerPath)
+			n := uint64(len(outer))
+			if ledger.Interface != "far" || ledger.Mode != mode || ledger.Received != n+1 || ledger.Outcomes["host"] != 1 {
+				t.Errorf("ledger %+v, want %d received, one of them the host's", ledger, n+1)
+			}
+			if got := ledger.Outputs["file"]; got.Offered != n || got.Delivered != n || len(got.Lost) > 0 {
+				t.Errorf("output %+v, want %d offered and delivered", got, n)
+			}
+		})
+	}
+}
+
+// What arrives after the last packet that was asked for is counted as just that.
+func TestCaptureCount(t *testing.T) {
+	w := newWire(t)
+	outer, want := conversation()
+	out, ledgerPath := filepath.Join(t.TempDir(), "out.pcapng"), filepath.Join(t.TempDir(), "ledger.json")
+	capture := w.start(t, io.Discard, "-w", out, "-c", "5", "--ledger", ledgerPath)
+	w.send(t, outer...)
+	capture.end(0)
+	if diff := cmp.Diff(want[:5], readFrames(t, out)); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+	got := readLedger(t, ledgerPath).Outputs["file"]
+	if got.Delivered != 5 || got.Offered != 5+got.Lost["limit_reached"] {
+		t.Errorf("output %+v, want 5 delivered and the rest beyond the limit", got)
+	}
+}
+
+// A signal ends a capture with a whole file and the ledger. A reader of the pipe
+// has each packet while the capture goes on.
+func TestCaptureToPipe(t *testing.T) {
+	w := newWire(t)
+	outer, want := conversation()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	capture := w.start(t, write, "-w", "-")
+	reader, err := capfile.NewReader(read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, frame := range outer {
+		w.send(t, frame)
+		got, err := reader.Next()
+		if err != nil || !bytes.Equal(got.Data, want[i]) {
+			t.Fatalf("frame %d: %v, %x; want %x", i, err, got.Data, want[i])
+		}
+	}
+	capture.stop()
+	capture.end(0)
+	write.Close()
+	if _, err := reader.Next(); err != io.EOF {
+		t.Errorf("at the end: %v, want io.EOF: the statistics blocks are whole", err)
+	}
+	capture.await(fmt.Sprintf("%d frames received", len(outer)))
+}
+
+// tshark on the other end of the pipe shows what arrives.
+func TestCaptureIntoTshark(t *testing.T) {
+	tshark, err := exec.LookPath("tshark")
+	if err != nil {
+		t.Skip("needs tshark")
+	}
+	w := newWire(t)
+	outer, _ := conversation()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	cmd := exec.CommandContext(t.Context(), tshark, "-n", "-l", "-r", "-", "-T", "fields", "-e", "frame.interface_name", "-e", "_ws.col.Protocol")
+	cmd.Stdin = read
+	lines := new(lockedBuffer)
+	cmd.Stdout = lines
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	capture := w.start(t, write, "-w", "-")
+	w.send(t, outer...)
+	for deadline := time.Now().Add(patience); strings.Count(lines.String(), "\n") < len(outer); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("tshark shows %q of %d packets", lines, len(outer))
+		}
+	}
+	capture.stop()
+	capture.end(0)
+	write.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("tshark: %v", err)
+	}
+	if first, want := strings.SplitN(lines.String(), "\n", 2)[0], "vni 12345 from 10.0.12.59\tTCP"; first != want {
+		t.Errorf("first line %q, want %q", first, want)
+	}
+}
+
+// A reader that goes away ends the capture, as with tcpdump.
+func TestCapturePipeCloses(t *testing.T) {
+	w := newWire(t)
+	outer, _ := conversation()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer write.Close()
+	capture := w.start(t, write, "-w", "-")
+	read.Close()
+	w.send(t, outer...)
+	capture.end(0)
+	capture.await("frames received")
+}
+
+func TestCaptureLines(t *testing.T) {
+	w := newWire(t)
+	outer, _ := conversation()
+	stdout := new(lockedBuffer)
+	capture := w.start(t, stdout, "-c", fmt.Sprint(len(outer)))
+	w.send(t, outer...)
+	capture.end(0)
+	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+	if len(lines) != len(outer) {
+		t.Fatalf("%d lines, want %d", len(lines), len(outer))
+	}
+	const want = " vni 12345 from 10.0.12.59 In  IP 198.51.100.23.51034 > 10.0.12.59.80: TCP [S], length 66"
+	if !strings.HasSuffix(lines[0], want) {
+		t.Errorf("first line %q, want ...%q", lines[0], want)
+	}
+}
+
+func TestCaptureOneVNI(t *testing.T) {
+	w := newWire(t)
+	var outer, want [][]byte
+	for _, event := range lab.Conversation() {
+		outer = append(outer, event.Frame)
+		if event.Packet.Session.VNI == 12345 {
+			want = append(want, event.Packet.Data[:min(len(event.Packet.Data), 64)])
+		}
+	}
+	out, ledgerPath := filepath.Join(t.TempDir(), "out.pcapng"), filepath.Join(t.TempDir(), "ledger.json")
+	capture := w.start(t, io.Discard, "-w", out, "--vni", "12345", "-s", "64", "-c", fmt.Sprint(len(want)), "--ledger", ledgerPath)
+	w.send(t, outer...)
+	capture.end(0)
+	if diff := cmp.Diff(want, readFrames(t, out)); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+	if ledger := readLedger(t, ledgerPath); len(ledger.Sessions) != 1 {
+		t.Errorf("sessions %+v, want one", ledger.Sessions)
+	}
+}
+
+// A full disk ends the capture: the file is whole, and every packet accounted for.
+func TestCaptureFullDisk(t *testing.T) {
+	w := newWire(t)
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	outer, want := conversation()
+	ledgerPath := filepath.Join(t.TempDir(), "ledger.json")
+	out := filepath.Join(dir, "out.pcapng")
+	capture := w.start(t, io.Discard, "-w", out, "--ledger", ledgerPath)
+	for range 20 {
+		w.send(t, outer...)
+	}
+	capture.end(1)
+	capture.await("xdpeel: error: write")
+	capture.await("no space left on device")
+	capture.await("xdpeel: hint: ")
+	frames := readFrames(t, out)
+	got := readLedger(t, ledgerPath).Outputs["file"]
+	if got.Delivered != uint64(len(frames)) || got.Lost["disk_full"] == 0 || got.Offered != got.Delivered+got.Lost["disk_full"] {
+		t.Errorf("output %+v, want %d delivered, the rest lost to the full disk", got, len(frames))
+	}
+	for i, frame := range frames {
+		if !bytes.Equal(frame, want[i%len(want)]) {
+			t.Fatalf("frame %d is %x, want %x", i, frame, want[i%len(want)])
+		}
+	}
+}
+
+// An interface that goes away ends the capture, with what came before.
+func TestCaptureInterfaceGoes(t *testing.T) {
+	w := newWire(t)
+	outer, want := conversation()
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	capture := w.start(t, io.Discard, "-w", out)
+	w.send(t, outer...)
+	err := w.near.Namespace.Do(func() error {
+		iface, err := netlink.LinkByName(w.near.Name)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(iface)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	capture.end(1)
+	capture.await(`xdpeel: error: capture ended: interface "far": interface is gone`)
+	if diff := cmp.Diff(want, readFrames(t, out)); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+}
+
+// `xdpeel detach` of another process ends the capture, with what came before.
+func TestDetachEndsCapture(t *testing.T) {
+	w := newWire(t)
+	outer, want := conversation()
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	capture := w.start(t, io.Discard, "-w", out)
+	w.send(t, outer...)
+	if err := w.far.Namespace.Do(func() error {
+		if said := xdpeel(t, "", "detach", "-i", w.far.Name); said.status != 0 || !strings.Contains(said.stderr, "off far") {
+			return fmt.Errorf("detach: status %d, said %q", said.status, said.stderr)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	capture.end(1)
+	capture.await("program was taken off the interface")
+	if diff := cmp.Diff(want, readFrames(t, out)); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+}
+
+// captureRefused runs a capture that must not begin.
+func (w *wire) captureRefused(t *testing.T, args ...string) (said spoken) {
+	t.Helper()
+	err := w.far.Namespace.Do(func() error {
+		said = xdpeel(t, "", append([]string{"capture"}, args...)...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said.status != 1 || said.stdout != "" || !strings.Contains(said.stderr, "xdpeel: error: ") {
+		t.Errorf("status %d, stdout %q, said %q", said.status, said.stdout, said.stderr)
+	}
+	return said
+}
+
+func TestCaptureRefusals(t *testing.T) {
+	w := newWire(t)
+	for _, test := range []struct{ args, want string }{
+		{"-i nonesuch0", "xdpeel: error: find interface \"nonesuch0\": no such interface\nxdpeel: hint: `ip -br link` lists"},
+		{"-i far -w /nonesuch/out.pcapng", "no such file or directory"},
+		{"-i far -w out-%Q.pcapng", "%Q"},
+	} {
+		if said := w.captureRefused(t, strings.Fields(test.args)...); !strings.Contains(said.stderr, test.want) {
+			t.Errorf("capture %s said %q, want %q", test.args, said.stderr, test.want)
+		}
+	}
+
+	first := w.start(t, io.Discard)
+	said := w.captureRefused(t, "-i", "far")
+	if want := "xdpeel: hint: another xdpeel captures there; `xdpeel detach -i far` would end it\n"; !strings.Contains(said.stderr, want) {
+		t.Errorf("second capture said %q, want %q", said.stderr, want)
+	}
+	first.stop()
+	first.end(0)
+}
+
+// Somebody else's program is named, and not offered for removal.
+func TestForeignProgramIsNamed(t *testing.T) {
+	var said bytes.Buffer
+	sayError(&said, explainLoader(&loader.OccupiedError{
+		Interface: "ens5", Holder: loader.Holder{ID: 42, Name: "somebody_elses"},
+	}))
+	const want = "xdpeel: error: interface \"ens5\" already carries the XDP program \"somebody_elses\" (id 42)\n" +
+		"xdpeel: hint: only who put it there should take it off: `bpftool net show dev ens5` tells more\n"
+	if said.String() != want {
+		t.Errorf("said %q, want %q", said.String(), want)
+	}
+}
+
+// Without privileges a capture says which are missing.
+func TestCaptureUnprivileged(t *testing.T) {
+	if os.Getuid() != 0 {
+		said := xdpeel(t, "", "capture", "-i", "lo")
+		if said.status != 1 || !strings.Contains(said.stderr, "CAP_BPF") {
+			t.Errorf("status %d, said %q; want 1 and CAP_BPF", said.status, said.stderr)
+		}
+		return
+	}
+	binary := filepath.Join(t.TempDir(), "xdpeel")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v: %s", err, said)
+	}
+	for dir := binary; dir != "/"; dir = filepath.Dir(dir) {
+		if filepath.Dir(dir) != "/" && os.Chmod(dir, 0o755) != nil {
+			t.Skip("cannot let nobody reach the binary")
+		}
+	}
+	cmd := exec.Command(binary, "capture", "-i", "lo")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	said, err := cmd.CombinedOutput()
+	exit := (*exec.ExitError)(nil)
+	const want = "xdpeel: error: missing privilege: CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF\n" +
+		"xdpeel: hint: run it as root, or grant them: setcap cap_net_admin,cap_perfmon,cap_bpf+ep $(command -v xdpeel)\n"
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || string(said) != want {
+		t.Errorf("%v, said %q; want exit status 1 and %q", err, said, want)
+	}
+}
+
+func TestDemo(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: makes network namespaces")
+	}
+	out := filepath.Join(t.TempDir(), "demo.pcapng")
+	said := xdpeel(t, "", "demo", "-w", out)
+	_, want := conversation()
+	if said.status != 0 || !strings.Contains(said.stdout, "tshark -r "+out) {
+		t.Errorf("status %d, stdout %q, stderr %q", said.status, said.stdout, said.stderr)
+	}
+	if !strings.Contains(said.stderr, fmt.Sprintf("%d offered, %[1]d delivered, none lost", len(want))) {
+		t.Errorf("ledger %q", said.stderr)
+	}
+	if got := readFrames(t, out); len(got) != len(want) {
+		t.Errorf("%d packets, want %d", len(got), len(want))
+	}
+}

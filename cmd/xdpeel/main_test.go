@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// update rewrites the golden files: go test ./cmd/xdpeel -update
+var update = flag.Bool("update", false, "rewrite testdata")
+
+// spoken is what one command line said and did.
+type spoken struct {
+	status         int
+	stdout, stderr string
+}
+
+// xdpeel runs one command line.
+func xdpeel(t *testing.T, stdin string, args ...string) spoken {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	env := &environment{stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr}
+	status := execute(context.Background(), env, args)
+	return spoken{status, stdout.String(), stderr.String()}
+}
+
+func checkGolden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, word := range []string{"help", "--help", "-h"} {
+		said := xdpeel(t, "", word)
+		if said.status != 0 || said.stderr != "" {
+			t.Errorf("%s: status %d, stderr %q", word, said.status, said.stderr)
+		}
+		checkGolden(t, "usage.txt", said.stdout)
+	}
+	for _, verb := range verbs() {
+		said := xdpeel(t, "", verb.name, "--help")
+		if said.status != 0 || said.stderr != "" {
+			t.Errorf("%s --help: status %d, stderr %q", verb.name, said.status, said.stderr)
+		}
+		checkGolden(t, "usage-"+verb.name+".txt", said.stdout)
+	}
+}
+
+// Wrong usage is status 2 and nothing on stdout.
+func TestWrongUsage(t *testing.T) {
+	for _, test := range []struct{ line, want string }{
+		{"", "xdpeel: error: no verb given\nxdpeel: hint: `xdpeel help` lists the verbs\n"},
+		{"peel", "xdpeel: error: unknown verb \"peel\"\nxdpeel: hint: `xdpeel help` lists the verbs\n"},
+		{"run", "xdpeel: error: verb \"run\" is not in this version\n"},
+		{"status", "xdpeel: error: verb \"status\" is not in this version\n"},
+		{"capture", "xdpeel: error: no interface given: -i IFACE\nxdpeel: hint: `ip -br link` lists them\n"},
+		{"capture -i lo --bogus", "xdpeel: error: unknown flag: --bogus\nxdpeel: hint: `xdpeel capture --help` tells the flags\n"},
+		{"capture -i lo tcp port 443", "xdpeel: error: FILTER is not in this version: \"tcp port 443\"\n"},
+		{"capture -i lo -c 0", "xdpeel: error: -c 0 captures nothing\n"},
+		{"capture -i lo -s 13", "xdpeel: error: check snap length: 13 is not within 14 to 65535 bytes\n"},
+		{"capture -i lo -s 262145", "xdpeel: error: -s 262145: at most 262144\n"},
+		{"capture -i lo --mode fast", "xdpeel: error: --mode is auto, native or generic, not \"fast\"\n"},
+		{"capture -i lo -C 1", "xdpeel: error: -C, -G and -W rotate files: they need -w FILE\n"},
+		{"capture -i lo -w x -W 3", "xdpeel: error: -W limits the number of files: it needs -C or -G\n"},
+		{"capture -i lo -w - -G 5", "xdpeel: error: -C and -G rotate files: -w - is none\n"},
+		{"capture -i lo -w - --ledger -", "xdpeel: error: -w - and --ledger - cannot both have stdout\n"},
+		{"capture -i lo -w x -C -5", ""},
+		{"capture -i lo --vni 16777216", ""},
+		{"capture -i lo --vxlan-ports 0", ""},
+		{"capture -i lo --vxlan-ports 1,2,3,4,5,6,7,8,9", "xdpeel: error: check vxlan ports: 9 of them, at most 8 are allowed\n"},
+		{"decap -r x", "xdpeel: error: decap needs -r IN and -w OUT\n"},
+		{"decap -r x -w y icmp", "xdpeel: error: FILTER is not in this version: \"icmp\"\n"},
+		{"decap -r x -w y --config z", "xdpeel: error: --config is not in this version\n"},
+		{"detach", "xdpeel: error: no interface given: -i IFACE\n"},
+		{"detach -i lo extra", "xdpeel: error: detach takes no arguments, got \"extra\"\n"},
+		{"version now", "xdpeel: error: version takes no arguments, got \"now\"\n"},
+	} {
+		t.Run(test.line, func(t *testing.T) {
+			said := xdpeel(t, "", strings.Fields(test.line)...)
+			if said.status != 2 || said.stdout != "" {
+				t.Errorf("status %d, stdout %q; want 2 and nothing", said.status, said.stdout)
+			}
+			if test.want != "" && said.stderr != test.want {
+				t.Errorf("said %q, want %q", said.stderr, test.want)
+			}
+			if !strings.HasPrefix(said.stderr, "xdpeel: error: ") {
+				t.Errorf("said %q", said.stderr)
+			}
+		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	said := xdpeel(t, "", "version")
+	lines := strings.Split(strings.TrimSpace(said.stdout), "\n")
+	for i, prefix := range []string{"xdpeel ", "commit ", "go1.", "kernel object by clang 19."} {
+		if i >= len(lines) || !strings.HasPrefix(lines[i], prefix) {
+			t.Errorf("line %d of %q, want %q...", i, lines, prefix)
+		}
+	}
+}
+
+func TestByteSize(t *testing.T) {
+	for text, want := range map[string]byteSize{
+		"1": 1e6, "0.5": 5e5, "10B": 10, "1KiB": 1024, "2MiB": 2 << 20, "1GiB": 1 << 30, "3kB": 3000, "4MB": 4e6,
+		"1k": 1 << 10, "1M": 1 << 20, "1g": 1 << 30,
+	} {
+		var got byteSize
+		if err := got.Set(text); err != nil || got != want {
+			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "x", "1XiB", "1e30", "NaN", "Inf", "0.1B", "KiB"} {
+		var got byteSize
+		if err := got.Set(text); err == nil {
+			t.Errorf("%q is %d, want an error", text, got)
+		}
+	}
+}

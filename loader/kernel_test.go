@@ -1,0 +1,277 @@
+package loader
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"net/netip"
+	"os"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/mirror"
+	"github.com/xdpeel/xdpeel/mirror/cases"
+)
+
+// The verdicts of an XDP program, from linux/bpf.h.
+const (
+	xdpDrop = 1
+	xdpPass = 2
+)
+
+// verifiedInstructionsLimit is how much the verifier may have to prove: far from
+// its own limit of a million, so that no kernel's verifier comes near that.
+const verifiedInstructionsLimit = 50_000
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: loads the program into the kernel")
+	}
+}
+
+// kernelJudge is the program without an interface: frames are put to it one by
+// one with BPF_PROG_TEST_RUN, and its packets read back from the rings.
+type kernelJudge struct {
+	t       *testing.T
+	program *Program
+	run     *ebpf.Program
+	reader  *Reader
+	batch   *mirror.Batch
+}
+
+func newKernelJudge(t *testing.T, o mirror.Options) *kernelJudge {
+	t.Helper()
+	needRoot(t)
+	program, err := Load(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := program.load(withFragments)
+	if err != nil {
+		var verifier *ebpf.VerifierError
+		if errors.As(err, &verifier) {
+			t.Fatalf("%+v", verifier)
+		}
+		t.Fatal(err)
+	}
+	reader, err := program.NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(reader.Close(), run.Close(), program.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return &kernelJudge{t, program, run, reader, mirror.NewBatch(16, 1<<20)}
+}
+
+// judge puts one frame to the program. The batch holds what it delivered.
+func (k *kernelJudge) judge(frame []byte) (verdict uint32) {
+	k.t.Helper()
+	out := make([]byte, len(frame)+256)
+	options := &ebpf.RunOptions{Data: frame, DataOut: out}
+	verdict, err := k.run.Run(options)
+	if err != nil {
+		k.t.Fatalf("run the program for a frame of %d bytes: %v", len(frame), err)
+	}
+	if !bytes.Equal(options.DataOut, frame) {
+		k.t.Errorf("program changed the frame\n in %x\nout %x", frame, options.DataOut)
+	}
+	k.batch.Reset()
+	k.reader.merge(k.batch, math.MaxUint64)
+	return verdict
+}
+
+// ledger reads the ledger, which must have lost nothing on the way here.
+func (k *kernelJudge) ledger() *mirror.Ledger {
+	k.t.Helper()
+	ledger, lost, err := k.program.Ledger()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if len(lost) > 0 {
+		k.t.Errorf("rings lost packets: %v", lost)
+	}
+	return ledger
+}
+
+// moved returns which outcomes counted between two ledgers, and by how much.
+func moved(before, after *mirror.Ledger) map[string]uint64 {
+	counts := make(map[string]uint64)
+	for outcome := range after.Outcomes {
+		if n := after.Outcomes[outcome] - before.Outcomes[outcome]; n > 0 {
+			counts[abi.Outcome(outcome).String()] = n
+		}
+	}
+	counts["received"] = after.Received - before.Received
+	return counts
+}
+
+// A mirrored interface and a mirror target, and who talks to the mirrored instance.
+var (
+	source, target = netip.MustParseAddr("10.0.12.59"), netip.MustParseAddr("10.0.99.10")
+	instance       = frames.Peer{MAC: frames.MAC{2, 1}, Address: source, Port: 443}
+	client         = frames.Peer{MAC: frames.MAC{2, 2}, Address: netip.MustParseAddr("198.51.100.7"), Port: 50000}
+)
+
+// smallestRun is the shortest frame that BPF_PROG_TEST_RUN takes, in bytes.
+const smallestRun = 14
+
+// onWire leaves out what no wire brings: frames that are not even an Ethernet
+// header long, and those that a capture file's snap length has cut.
+func onWire(list []cases.Case) (kept []cases.Case) {
+	for _, c := range list {
+		if len(c.Frame) >= smallestRun && c.WireLength == len(c.Frame) {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+func TestCases(t *testing.T) {
+	kernel := newKernelJudge(t, mirror.Options{})
+	list := onWire(append(cases.All(), cases.Prefixes()...))
+	for _, c := range list {
+		t.Run(c.Name, func(t *testing.T) {
+			kernel.t = t
+			before := kernel.ledger()
+			verdict := kernel.judge(c.Frame)
+			wantVerdict := uint32(xdpPass)
+			if c.Outcome == abi.OutcomeDelivered {
+				wantVerdict = xdpDrop
+			}
+			if verdict != wantVerdict {
+				t.Errorf("verdict %d, want %d", verdict, wantVerdict)
+			}
+			want := map[string]uint64{"received": 1, c.Outcome.String(): 1}
+			if diff := cmp.Diff(want, moved(before, kernel.ledger())); diff != "" {
+				t.Errorf("counters that moved (-want +got):\n%s", diff)
+			}
+			checkDelivered(t, c, kernel.batch.Packets)
+		})
+	}
+	kernel.t = t
+	if diff := cmp.Diff(cases.Ledger(list).Sessions, kernel.ledger().Sessions, cmpSessions); diff != "" {
+		t.Errorf("sessions (-want +got):\n%s", diff)
+	}
+}
+
+// cmpSessions compares addresses as values.
+var cmpSessions = cmp.Comparer(func(a, b mirror.Session) bool { return a == b })
+
+func checkDelivered(t *testing.T, c cases.Case, got []mirror.Packet) {
+	t.Helper()
+	if c.Outcome != abi.OutcomeDelivered {
+		if len(got) > 0 {
+			t.Errorf("%d packets delivered, want none", len(got))
+		}
+		return
+	}
+	if len(got) != 1 {
+		t.Fatalf("%d packets delivered, want 1", len(got))
+	}
+	packet := got[0]
+	packet.Time = 0
+	if diff := cmp.Diff(packetOf(c), packet, cmpSessions); diff != "" {
+		t.Errorf("packet (-want +got):\n%s", diff)
+	}
+}
+
+// packetOf is what a case says of the packet that it delivers.
+func packetOf(c cases.Case) mirror.Packet {
+	return mirror.Packet{
+		Session: c.Session(), Endpoint: c.Endpoint, Direction: c.Direction, Tunnel: c.Tunnel,
+		Truncated: c.Truncated, Length: c.Length, Data: c.Inner,
+	}
+}
+
+func TestSequences(t *testing.T) {
+	for _, sequence := range cases.Sequences() {
+		t.Run(sequence.Name, func(t *testing.T) {
+			kernel := newKernelJudge(t, mirror.Options{})
+			for _, c := range onWire(sequence.Cases) {
+				kernel.judge(c.Frame)
+				checkDelivered(t, c, kernel.batch.Packets)
+			}
+		})
+	}
+}
+
+func TestSnapLength(t *testing.T) {
+	inner := frames.UDPFrame(client, instance, frames.Payload(1400))
+	frame := frames.Wrap(inner, 7, source, target)
+	for _, snap := range []int{14, 15, 64, 128, 129, 256, 257, 640, 641, len(inner) - 1, len(inner), len(inner) + 1} {
+		kernel := newKernelJudge(t, mirror.Options{SnapLength: snap})
+		kernel.judge(frame)
+		want := inner[:min(snap, len(inner))]
+		if got := kernel.batch.Packets[0]; !bytes.Equal(got.Data, want) || got.Length != len(inner) || got.Truncated {
+			t.Errorf("snap length %d: %d bytes of %d, truncated %v; want %d of %d, not truncated",
+				snap, len(got.Data), got.Length, got.Truncated, len(want), len(inner))
+		}
+	}
+}
+
+func TestWantedVNIs(t *testing.T) {
+	kernel := newKernelJudge(t, mirror.Options{VNIs: []uint32{7, 0xffffff}})
+	inner := frames.UDPFrame(client, instance, nil)
+	for vni, want := range map[uint32]uint32{7: xdpDrop, 0xffffff: xdpDrop, 8: xdpPass, 0: xdpPass} {
+		if got := kernel.judge(frames.Wrap(inner, vni, source, target)); got != want {
+			t.Errorf("VNI %d: verdict %d, want %d", vni, got, want)
+		}
+	}
+	ledger := kernel.ledger()
+	if got := ledger.Outcomes[abi.OutcomeUnknownSession]; got != 2 {
+		t.Errorf("unknown_session %d, want 2", got)
+	}
+	if len(ledger.Sessions) != 2 {
+		t.Errorf("sessions %v: those that are not wanted have no account", ledger.Sessions)
+	}
+}
+
+// More sessions than there are accounts share one, and no packet of theirs is lost.
+func TestSessionsBeyondTheTable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("puts 16,484 sessions to the program: left out by -short")
+	}
+	kernel := newKernelJudge(t, mirror.Options{})
+	reference, err := mirror.NewDecapsulator(mirror.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := frames.UDPFrame(client, instance, nil)
+	const sessions = abi.LimitSessions + 100
+	for vni := range uint32(sessions) {
+		frame := frames.Wrap(inner, vni, source, target)
+		kernel.judge(frame)
+		if len(kernel.batch.Packets) != 1 {
+			t.Fatalf("session %d: %d packets", vni, len(kernel.batch.Packets))
+		}
+		reference.Judge(frame, len(frame))
+	}
+	got, want := kernel.ledger(), reference.Ledger()
+	if len(got.Sessions) != len(want.Sessions) || got.Overflow != want.Overflow {
+		t.Errorf("%d sessions and %+v beyond, want %d and %+v", len(got.Sessions), got.Overflow, len(want.Sessions), want.Overflow)
+	}
+}
+
+func TestVerifiedInstructions(t *testing.T) {
+	kernel := newKernelJudge(t, mirror.Options{VNIs: []uint32{1}})
+	info, err := kernel.run.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, ok := info.VerifiedInstructions()
+	if !ok {
+		t.Skip("this kernel does not tell the verified instructions (Linux 5.16)")
+	}
+	t.Logf("%d instructions verified", n)
+	if n > verifiedInstructionsLimit {
+		t.Errorf("%d instructions verified, at most %d are allowed", n, verifiedInstructionsLimit)
+	}
+}

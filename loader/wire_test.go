@@ -1,0 +1,373 @@
+package loader
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/capfile"
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/mirror"
+	"github.com/xdpeel/xdpeel/mirror/cases"
+)
+
+// listener collects what comes out of the rings of a program on a wire.
+type listener struct {
+	t          *testing.T
+	program    *Program
+	attachment *Attachment
+	reader     *Reader
+	packets    []mirror.Packet
+	done       chan error
+}
+
+func listen(t *testing.T, end lab.End, mode Mode, o mirror.Options) *listener {
+	t.Helper()
+	l := &listener{t: t, program: newProgram(t, o), done: make(chan error, 1)}
+	l.attachment = mustAttach(t, l.program, end, mode)
+	var err error
+	if l.reader, err = l.program.NewReader(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { l.done <- l.collect() }()
+	return l
+}
+
+func (l *listener) collect() error {
+	batch := mirror.NewBatch(1024, 4<<20)
+	for {
+		batch.Reset()
+		if err := l.reader.Read(batch); err != nil {
+			return err
+		}
+		for _, packet := range batch.Packets {
+			packet.Data = slices.Clone(packet.Data)
+			l.packets = append(l.packets, packet)
+		}
+	}
+}
+
+// end takes the program off and returns the ledger and what the rings lost.
+// After it, packets holds all that was delivered.
+func (l *listener) end() (*mirror.Ledger, map[mirror.Loss]uint64) {
+	l.t.Helper()
+	if err := l.attachment.Close(); err != nil {
+		l.t.Error(err)
+	}
+	l.reader.Stop()
+	if err := <-l.done; err != io.EOF {
+		l.t.Error(err)
+	}
+	if err := l.reader.Close(); err != nil {
+		l.t.Error(err)
+	}
+	ledger, lost, err := l.program.Ledger()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var sum uint64
+	for _, n := range ledger.Outcomes {
+		sum += n
+	}
+	if sum != ledger.Received {
+		l.t.Errorf("%d frames received, %d with an outcome", ledger.Received, sum)
+	}
+	return ledger, lost
+}
+
+// awaitReceived waits until the program has counted n frames: they are all on
+// this side of the wire then.
+func (l *listener) awaitReceived(n uint64) {
+	l.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		ledger, _, err := l.program.Ledger()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if ledger.Received >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			l.t.Fatalf("%d frames received, want %d", ledger.Received, n)
+		}
+	}
+}
+
+func (w *wire) send(list [][]byte) {
+	w.t.Helper()
+	sender, err := lab.OpenSender(w.pair.A.Namespace, w.pair.A.Name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer sender.Close()
+	for i, frame := range list {
+		if err := sender.Send(frame); err != nil {
+			w.t.Fatalf("send frame %d of %d bytes: %v", i, len(frame), err)
+		}
+	}
+}
+
+// expectation is what the corpus says of a capture.
+type expectation struct {
+	Ports  struct{ VXLAN, GENEVE []uint16 }
+	Frames []struct {
+		Action    string `json:"action"`
+		VNI       uint32 `json:"vni"`
+		InnerHash string `json:"inner_sha256"`
+		Proto     string `json:"inner_proto"`
+	}
+}
+
+// corpus returns the directory of other people's captures, or skips.
+func corpus(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("XDPEEL_CORPUS")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "corpus")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("needs the corpus of real captures, in ../shared/corpus or XDPEEL_CORPUS: %v", err)
+	}
+	return dir
+}
+
+func readCapture(t *testing.T, path string) (list [][]byte) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	reader, err := capfile.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		frame, err := reader.Next()
+		if err == io.EOF {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, slices.Clone(frame.Data))
+	}
+}
+
+// wanted is what should come out of a capture: VNI and hash of each frame in order.
+func (e *expectation) wanted(list [][]byte) (want []string) {
+	for i, frame := range e.Frames {
+		if frame.Action == "decap" && len(list[i]) <= largestReplay {
+			want = append(want, frame.InnerHash)
+		}
+	}
+	return want
+}
+
+// largestReplay is the longest frame, in bytes, that the wires of these tests carry.
+const largestReplay = 9000
+
+// Every capture of the corpus, replayed frame by frame, gives the frames that two
+// independent dissectors found in it, in order, and nothing else.
+func TestCorpusOnTheWire(t *testing.T) {
+	dir := corpus(t)
+	captures, err := filepath.Glob(filepath.Join(dir, "mirrored", "*.pcap"))
+	if err != nil || len(captures) == 0 {
+		t.Fatalf("no captures in %s: %v", dir, err)
+	}
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		w := newWire(t, lab.VethOptions{MTU: 9216})
+		for _, path := range captures {
+			t.Run(string(mode)+"/"+filepath.Base(path), func(t *testing.T) {
+				w.t = t
+				replayCapture(t, w, mode, path, filepath.Join(dir, "expected", filepath.Base(path)+".json"))
+			})
+		}
+	}
+}
+
+func replayCapture(t *testing.T, w *wire, mode Mode, path, expectedPath string) {
+	text, err := os.ReadFile(expectedPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var expected expectation
+	if err := json.Unmarshal(text, &expected); err != nil {
+		t.Fatal(err)
+	}
+	all := readCapture(t, path)
+	var sent [][]byte
+	for _, frame := range all {
+		if len(frame) <= largestReplay {
+			sent = append(sent, frame)
+		}
+	}
+	l := listen(t, w.pair.B, mode, mirror.Options{VXLANPorts: expected.Ports.VXLAN, GENEVEPorts: expected.Ports.GENEVE})
+	w.send(sent)
+	l.awaitReceived(uint64(len(sent)))
+	ledger, lost := l.end()
+
+	var got []string
+	for _, packet := range l.packets {
+		hash := sha256.Sum256(withoutMadeUp(packet))
+		got = append(got, hex.EncodeToString(hash[:]))
+	}
+	if diff := cmp.Diff(expected.wanted(all), got); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+	if ledger.Received != uint64(len(sent)) || ledger.Outcomes[abi.OutcomeDelivered] != uint64(len(got)) || len(lost) > 0 {
+		t.Errorf("%d of %d received, %d of %d delivered, lost %v",
+			ledger.Received, len(sent), ledger.Outcomes[abi.OutcomeDelivered], len(got), lost)
+	}
+}
+
+// withoutMadeUp is the inner frame as it was in the tunnel: the corpus hashes bare
+// payloads without an Ethernet header.
+func withoutMadeUp(packet mirror.Packet) []byte {
+	made := mirror.AppendMadeUpEthernet(nil, 0)
+	if packet.Tunnel == abi.TunnelGENEVE && len(packet.Data) >= 14 && string(packet.Data[:12]) == string(made[:12]) {
+		return packet.Data[14:]
+	}
+	return packet.Data
+}
+
+// Frames of several buffers: every length around where the first buffer ends, so
+// that each header straddles it in one of them.
+func TestJumboFrames(t *testing.T) {
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		t.Run(string(mode), func(t *testing.T) {
+			w := newWire(t, lab.VethOptions{MTU: 9216})
+			l := listen(t, w.pair.B, mode, mirror.Options{})
+			var sent [][]byte
+			var want []mirror.Packet
+			session := mirror.Session{VNI: 7, Source: source}
+			for length := 1400; length <= 9100; length += 70 {
+				inner := frames.UDPFrame(client, instance, frames.Payload(length))
+				sent = append(sent, frames.Wrap(inner, session.VNI, source, target))
+				want = append(want, mirror.Packet{
+					Session: session, Direction: abi.DirectionIngress, Length: len(inner), Data: inner,
+				})
+			}
+			w.send(sent)
+			l.awaitReceived(uint64(len(sent)))
+			_, lost := l.end()
+			for i := range l.packets {
+				l.packets[i].Time = 0
+			}
+			if diff := cmp.Diff(want, l.packets, cmpSessions); diff != "" || len(lost) > 0 {
+				t.Errorf("packets (-want +got), lost %v:\n%s", lost, diff)
+			}
+		})
+	}
+}
+
+// All cases in one go over a real wire give the ledger that the table adds up to.
+func TestCasesOnTheWire(t *testing.T) {
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		t.Run(string(mode), func(t *testing.T) {
+			w := newWire(t, lab.VethOptions{MTU: 9216})
+			var list []cases.Case
+			for _, c := range onWire(cases.All()) {
+				if len(c.Frame) <= largestReplay {
+					list = append(list, c)
+				}
+			}
+			l := listen(t, w.pair.B, mode, mirror.Options{})
+			var sent [][]byte
+			for _, c := range list {
+				sent = append(sent, c.Frame)
+			}
+			w.send(sent)
+			l.awaitReceived(uint64(len(sent)))
+			ledger, lost := l.end()
+			if diff := cmp.Diff(cases.Ledger(list), ledger, cmpSessions); diff != "" || len(lost) > 0 {
+				t.Errorf("ledger (-want +got), lost %v:\n%s", lost, diff)
+			}
+		})
+	}
+}
+
+// A reader that does not read loses packets, and every one of them is counted.
+func TestRingOverflow(t *testing.T) {
+	w := newWire(t, lab.VethOptions{MTU: 9216})
+	l := &listener{t: t, program: newProgram(t, mirror.Options{}), done: make(chan error, 1)}
+	l.attachment = mustAttach(t, l.program, w.pair.B, ModeNative)
+	frame := frames.Wrap(frames.UDPFrame(client, instance, frames.Payload(8900)), 7, source, target)
+	n := len(l.program.rings)*int(ringSize(len(l.program.rings)))/9216 + 500
+	w.send(slices.Repeat([][]byte{frame}, n))
+	l.awaitReceived(uint64(n))
+
+	var err error
+	if l.reader, err = l.program.NewReader(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { l.done <- l.collect() }()
+	ledger, lost := l.end()
+	full := lost[mirror.Loss(abi.RingLossRingFull.String())]
+	account := ledger.Sessions[mirror.Session{VNI: 7, Source: source}]
+	if full == 0 || full+uint64(len(l.packets)) != uint64(n) || ledger.Outcomes[abi.OutcomeDelivered] != uint64(n) {
+		t.Errorf("%d sent, %d delivered: %d read and %v lost", n, ledger.Outcomes[abi.OutcomeDelivered], len(l.packets), lost)
+	}
+	if account.Packets != uint64(n) || account.Lost != full {
+		t.Errorf("session %+v, want %d packets, %d lost", account, n, full)
+	}
+}
+
+// What was sent before the program was taken off and the reader stopped is read.
+func TestNothingIsLostAtTheEnd(t *testing.T) {
+	w := newWire(t, lab.VethOptions{})
+	frame := frames.Wrap(frames.UDPFrame(client, instance, nil), 7, source, target)
+	for range 20 {
+		l := listen(t, w.pair.B, ModeNative, mirror.Options{})
+		w.send(slices.Repeat([][]byte{frame}, 20))
+		ledger, lost := l.end()
+		if delivered := ledger.Outcomes[abi.OutcomeDelivered]; delivered != uint64(len(l.packets)) || len(lost) > 0 {
+			t.Fatalf("%d delivered, %d read, lost %v", delivered, len(l.packets), lost)
+		}
+	}
+}
+
+// Times are the wall clock's, and in order.
+func TestTimes(t *testing.T) {
+	w := newWire(t, lab.VethOptions{})
+	l := listen(t, w.pair.B, ModeNative, mirror.Options{})
+	frame := frames.Wrap(frames.UDPFrame(client, instance, nil), 7, source, target)
+	before := time.Now().UnixNano()
+	w.send(slices.Repeat([][]byte{frame}, 100))
+	l.awaitReceived(100)
+	after := time.Now().UnixNano()
+	l.end()
+	last := before - int64(time.Millisecond)
+	for i, packet := range l.packets {
+		if packet.Time < last || packet.Time > after+int64(time.Millisecond) {
+			t.Fatalf("packet %d at %d, want from %d to %d", i, packet.Time, last, after)
+		}
+		last = packet.Time
+	}
+}
+
+func TestStopEndsAWait(t *testing.T) {
+	program := newProgram(t, mirror.Options{})
+	reader, err := program.NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	ended := make(chan error)
+	go func() { ended <- reader.Read(mirror.NewBatch(1, 1<<16)) }()
+	reader.Stop()
+	if err := <-ended; !errors.Is(err, io.EOF) {
+		t.Errorf("read: %v, want io.EOF", err)
+	}
+}
