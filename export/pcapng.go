@@ -1,0 +1,275 @@
+package export
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// The format is draft-ietf-opsawg-pcapng. All of it is little endian, which is
+// the byte order of every host that the kernel program is built for: Wireshark
+// reads no other from a pipe.
+
+type blockType uint32
+
+const (
+	blockInterface  blockType = 1
+	blockStatistics blockType = 5
+	blockPacket     blockType = 6
+	blockSection    blockType = 0x0a0d0d0a
+)
+
+type optionCode uint16
+
+// Codes mean something else in each type of block.
+const (
+	optionEnd     optionCode = 0
+	optionComment optionCode = 1
+
+	sectionOS          optionCode = 3
+	sectionApplication optionCode = 4
+
+	interfaceName        optionCode = 2
+	interfaceDescription optionCode = 3
+	interfaceResolution  optionCode = 9
+
+	packetFlags optionCode = 2
+
+	statisticsStart    optionCode = 2
+	statisticsEnd      optionCode = 3
+	statisticsReceived optionCode = 4
+	statisticsDropped  optionCode = 5
+)
+
+const (
+	byteOrderMagic   = 0x1a2b3c4d
+	linkTypeEthernet = 1
+	nanoseconds      = "\x09" // if_tsresol: 10^-9 s
+
+	// Sizes in bytes, the block's two length fields included.
+	packetHeaderSize    = 28
+	packetTrailerSize   = 8 + 4 + 4 // flags, end of options, length
+	statisticsBlockSize = 20 + 4*12 + 4 + 4
+
+	flagChecksumNotReady = 1 << 9 // epb_flags: the draft's newest text; readers of older ones ignore it
+
+	commentPrefix = "gwlb endpoint 0x"
+	commentSize   = len(commentPrefix) + 16 // a multiple of four, so it needs no padding
+)
+
+// directionFlags are bits 0 and 1 of epb_flags; four of them, so that no index is out of range.
+var directionFlags = [4]uint32{abi.DirectionIngress: 1, abi.DirectionEgress: 2}
+
+// recentSessions is a power of two. Mirrors of one target mostly differ in VNI, so
+// few of them share a slot.
+const recentSessions = 1024
+
+// section encodes the blocks of one file into buffers that others write out. It
+// knows which sessions have their interface block.
+type section struct {
+	application string
+	os          string
+	snapLength  uint32                      // bytes, 0 for no limit
+	name        func(mirror.Session) string // nil: none has a name
+
+	interfaces []sessionInterface // by interface number
+	numbers    map[mirror.Session]uint32
+	// recent holds an interface number for each of the last bits of a VNI. It spares
+	// the lookup in numbers, which costs more than all the rest of a small packet.
+	recent [recentSessions]uint32
+}
+
+// sessionInterface is a session that has its interface block.
+type sessionInterface struct {
+	session     mirror.Session
+	first, last int64 // times of its packets, nanoseconds since the Unix epoch
+}
+
+// begin forgets the last file's interfaces and appends the section header block.
+func (s *section) begin(dst []byte) []byte {
+	s.interfaces = s.interfaces[:0]
+	s.numbers = make(map[mirror.Session]uint32)
+
+	at := len(dst)
+	dst = beginBlock(dst, blockSection)
+	dst = binary.LittleEndian.AppendUint32(dst, byteOrderMagic)
+	dst = binary.LittleEndian.AppendUint16(dst, 1)              // major version
+	dst = binary.LittleEndian.AppendUint16(dst, 0)              // minor
+	dst = binary.LittleEndian.AppendUint64(dst, math.MaxUint64) // section length: not known
+	dst = appendText(dst, sectionOS, s.os)
+	dst = appendText(dst, sectionApplication, s.application)
+	return endBlock(dst, at)
+}
+
+// number returns the interface number of a session that has its interface block.
+func (s *section) number(session mirror.Session) (number uint32, known bool) {
+	recent := &s.recent[session.VNI%recentSessions]
+	if int(*recent) < len(s.interfaces) && s.interfaces[*recent].session == session {
+		return *recent, true
+	}
+	number, known = s.numbers[session]
+	*recent = number
+	return number, known
+}
+
+// addInterface gives a session the next number. Its interface block must be
+// written before the session's first packet, which is at the given time.
+func (s *section) addInterface(session mirror.Session, time int64) (number uint32) {
+	number = uint32(len(s.interfaces))
+	s.interfaces = append(s.interfaces, sessionInterface{session: session, first: time, last: time})
+	s.numbers[session] = number
+	return number
+}
+
+// keepInterfaces forgets all interfaces but the first n.
+func (s *section) keepInterfaces(n int) {
+	for _, lost := range s.interfaces[n:] {
+		delete(s.numbers, lost.session)
+	}
+	s.interfaces = s.interfaces[:n]
+}
+
+// appendInterface appends the interface description block of a session.
+func (s *section) appendInterface(dst []byte, session mirror.Session) []byte {
+	at := len(dst)
+	dst = beginBlock(dst, blockInterface)
+	dst = binary.LittleEndian.AppendUint16(dst, linkTypeEthernet)
+	dst = binary.LittleEndian.AppendUint16(dst, 0) // reserved
+	dst = binary.LittleEndian.AppendUint32(dst, s.snapLength)
+	dst = appendText(dst, interfaceName, session.String())
+	if s.name != nil {
+		dst = appendText(dst, interfaceDescription, s.name(session))
+	}
+	dst = appendText(dst, interfaceResolution, nanoseconds)
+	return endBlock(dst, at)
+}
+
+// packetSize is the size of a packet's block.
+func packetSize(p *mirror.Packet) int {
+	size := packetHeaderSize + padded(len(p.Data)) + packetTrailerSize
+	if p.Endpoint != 0 {
+		size += 4 + commentSize
+	}
+	return size
+}
+
+// appendPacket appends the enhanced packet block of p, of interface number.
+func (s *section) appendPacket(dst []byte, p *mirror.Packet, number uint32) []byte {
+	times := &s.interfaces[number]
+	times.first, times.last = min(times.first, p.Time), max(times.last, p.Time)
+
+	size, at := packetSize(p), len(dst)
+	dst = slices.Grow(dst, size)[:at+size]
+	block := dst[at:]
+
+	header := block[:packetHeaderSize]
+	binary.LittleEndian.PutUint32(header[0:], uint32(blockPacket))
+	binary.LittleEndian.PutUint32(header[4:], uint32(size))
+	binary.LittleEndian.PutUint32(header[8:], number)
+	binary.LittleEndian.PutUint32(header[12:], uint32(uint64(p.Time)>>32))
+	binary.LittleEndian.PutUint32(header[16:], uint32(p.Time))
+	binary.LittleEndian.PutUint32(header[20:], uint32(len(p.Data)))
+	binary.LittleEndian.PutUint32(header[24:], uint32(p.Length))
+
+	copy(block[packetHeaderSize:], p.Data)
+	// The padding is at most three bytes of these four; the options overwrite the others.
+	clear(block[packetHeaderSize+len(p.Data):][:4])
+	putPacketOptions(block[packetHeaderSize+padded(len(p.Data)):], p)
+	binary.LittleEndian.PutUint32(block[size-4:], uint32(size))
+	return dst
+}
+
+// putPacketOptions fills options, which has room for the options of p and the
+// block's length behind them.
+func putPacketOptions(options []byte, p *mirror.Packet) {
+	flags := directionFlags[p.Direction%4]
+	if p.Truncated {
+		// AWS computes no checksum for a packet that it cuts.
+		flags |= flagChecksumNotReady
+	}
+	putOptionHeader(options, packetFlags, 4)
+	binary.LittleEndian.PutUint32(options[4:], flags)
+	options = options[8:]
+	if p.Endpoint != 0 {
+		putOptionHeader(options, optionComment, commentSize)
+		copy(options[4:], commentPrefix)
+		putHex(options[4+len(commentPrefix):][:16], p.Endpoint)
+		options = options[4+commentSize:]
+	}
+	putOptionHeader(options, optionEnd, 0)
+}
+
+// appendStatistics appends the interface statistics block of interface number.
+// It is stamped with the time of the interface's last packet, so that the same
+// packets always make the same file.
+func (s *section) appendStatistics(dst []byte, number int, counts Statistics) []byte {
+	at, times := len(dst), s.interfaces[number]
+	dst = beginBlock(dst, blockStatistics)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(number))
+	dst = appendTime(dst, times.last)
+	dst = appendOptionHeader(dst, statisticsStart, 8)
+	dst = appendTime(dst, times.first)
+	dst = appendOptionHeader(dst, statisticsEnd, 8)
+	dst = appendTime(dst, times.last)
+	dst = appendOptionHeader(dst, statisticsReceived, 8)
+	dst = binary.LittleEndian.AppendUint64(dst, counts.Received)
+	dst = appendOptionHeader(dst, statisticsDropped, 8)
+	dst = binary.LittleEndian.AppendUint64(dst, counts.Dropped)
+	return endBlock(dst, at)
+}
+
+// beginBlock appends a block's type and room for its length.
+func beginBlock(dst []byte, t blockType) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(t))
+	return binary.LittleEndian.AppendUint32(dst, 0)
+}
+
+// endBlock ends the options of the block that begins at dst[at:] and fills in
+// both of its lengths.
+func endBlock(dst []byte, at int) []byte {
+	dst = appendOptionHeader(dst, optionEnd, 0)
+	size := uint32(len(dst) - at + 4)
+	binary.LittleEndian.PutUint32(dst[at+4:], size)
+	return binary.LittleEndian.AppendUint32(dst, size)
+}
+
+// appendText appends an option, or nothing if text is empty.
+func appendText(dst []byte, code optionCode, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	text = text[:min(len(text), math.MaxUint16)]
+	dst = appendOptionHeader(dst, code, len(text))
+	dst = append(dst, text...)
+	return append(dst, make([]byte, padded(len(text))-len(text))...)
+}
+
+func appendOptionHeader(dst []byte, code optionCode, length int) []byte {
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(code))
+	return binary.LittleEndian.AppendUint16(dst, uint16(length))
+}
+
+func putOptionHeader(dst []byte, code optionCode, length int) {
+	binary.LittleEndian.PutUint32(dst, uint32(length)<<16|uint32(code))
+}
+
+// appendTime appends a time as pcapng has it: the high half first.
+func appendTime(dst []byte, time int64) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(uint64(time)>>32))
+	return binary.LittleEndian.AppendUint32(dst, uint32(time))
+}
+
+// putHex fills dst with the last hexadecimal digits of v.
+func putHex(dst []byte, v uint64) {
+	const digits = "0123456789abcdef"
+	for i := len(dst) - 1; i >= 0; i-- {
+		dst[i] = digits[v%16]
+		v /= 16
+	}
+}
+
+// padded is n rounded up to a multiple of four.
+func padded(n int) int { return (n + 3) &^ 3 }
