@@ -28,15 +28,17 @@ static __always_inline enum ring_loss copy_out(void *ring, const struct frame *f
 					       __u32 bytes, __u32 room)
 {
 	struct packet *record = bpf_ringbuf_reserve(ring, sizeof(*record) + room, 0);
+	__u32 last = bytes - 1;
 
 	if (!record)
 		return RING_LOSS_RING_FULL;
 	*record = *packet;
-	/* Says the bound once more, to the verifier and in the register that the helper gets. */
-	asm volatile("" : "+r"(bytes));
-	if (bytes > room)
-		bytes = room;
-	if (bytes && bpf_xdp_load_bytes(frame->ctx, packet->offset, record + 1, bytes)) {
+	/*
+	 * Both bounds of the length in one comparison: the verifier of Linux 6.1
+	 * learns none from `bytes != 0`. Of no bytes, `last` is past any room.
+	 */
+	asm volatile("" : "+r"(last));
+	if (last < room && bpf_xdp_load_bytes(frame->ctx, packet->offset, record + 1, last + 1)) {
 		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 		return RING_LOSS_COPY_FAILED;
 	}

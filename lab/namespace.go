@@ -97,15 +97,20 @@ func aside(f func() error) error {
 			runtime.UnlockOSThread()
 			return
 		}
-		defer home.Close()
+		defer comeHome(home)
 		err = f()
-		// A thread that does not get home stays locked, and so ends with this
-		// goroutine instead of running another one in the wrong place.
-		if netns.Set(home) == nil {
-			runtime.UnlockOSThread()
-		}
 	}()
 	return <-result
+}
+
+// comeHome takes the calling goroutine's thread, which is locked, to its own
+// namespace and unlocks it. A thread that does not get there stays locked, and so
+// ends with the goroutine instead of running another one in the wrong place.
+func comeHome(home netns.NsHandle) {
+	if netns.Set(home) == nil {
+		runtime.UnlockOSThread()
+	}
+	home.Close()
 }
 
 var lastNumber atomic.Int64

@@ -127,19 +127,18 @@ func TestDoSurvivesAnEndedGoroutine(t *testing.T) {
 // A thread without CAP_SYS_ADMIN cannot go home.
 func TestDoThrowsAwayAThreadThatCannotComeHome(t *testing.T) {
 	n := newTestNamespace(t)
-	stranded := os.Getpid()
-	for stranded == os.Getpid() { // the main thread cannot end: let it be
-		err := n.Do(func() error {
-			if stranded = unix.Gettid(); stranded == os.Getpid() {
-				time.Sleep(time.Millisecond)
-				return nil
-			}
-			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-			return unix.Capset(&header, &make([]unix.CapUserData, 2)[0])
-		})
-		if err != nil {
-			t.Fatal(err)
+	stranded := 0
+	var strand func() error
+	strand = func() error {
+		stranded = unix.Gettid()
+		if stranded == os.Getpid() {
+			return n.Do(strand) // the main thread never ends; while it is busy, another is taken
 		}
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		return unix.Capset(&header, &make([]unix.CapUserData, 2)[0])
+	}
+	if err := n.Do(strand); err != nil {
+		t.Fatal(err)
 	}
 	task := fmt.Sprintf("/proc/self/task/%d", stranded)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {

@@ -160,7 +160,7 @@ func TestBurstArrivesWhole(t *testing.T) {
 // giveThread turns GRO on, and with it NAPI, and gives that a thread of its own.
 func giveThread(t *testing.T, end End) {
 	t.Helper()
-	if err := end.Namespace.Do(func() error { return setEthtool(end.Name, unix.ETHTOOL_SGRO, 1) }); err != nil {
+	if err := end.Namespace.Do(func() error { return setFeatures(end.Name, true, "rx-gro") }); err != nil {
 		t.Fatal(err)
 	}
 	// The shell sees the /sys of the namespace.

@@ -36,7 +36,8 @@ func dissect(t *testing.T, packets []captured, fields ...string) [][]string {
 		file = binary.LittleEndian.AppendUint32(file, uint32(p.length))
 		file = append(file, p.data...)
 	}
-	path := filepath.Join(t.TempDir(), "packets.pcap")
+	directory := t.TempDir()
+	path := filepath.Join(directory, "packets.pcap")
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,9 @@ func dissect(t *testing.T, packets []captured, fields ...string) [][]string {
 	for _, field := range fields {
 		arguments = append(arguments, "-e", field)
 	}
-	output, err := exec.Command(program, arguments...).Output()
+	command := exec.Command(program, arguments...)
+	command.Env = append(os.Environ(), "HOME="+directory, "WIRESHARK_CONFIG_DIR="+directory) // nobody's preferences
+	output, err := command.Output()
 	if err != nil {
 		t.Fatalf("tshark: %v", err)
 	}

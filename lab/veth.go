@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 )
 
@@ -87,7 +88,8 @@ func (e *End) raise(offloadsOff bool) error {
 	}
 	e.Index, e.MAC = link.Attrs().Index, link.Attrs().HardwareAddr
 	if offloadsOff {
-		if err := turnOffloadsOff(e.Name); err != nil {
+		if err := setFeatures(e.Name, false, "rx-gro", "tx-generic-segmentation",
+			"tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-tcp-ecn-segmentation"); err != nil {
 			return err
 		}
 	}
@@ -95,6 +97,24 @@ func (e *End) raise(offloadsOff bool) error {
 		return err
 	}
 	return netlink.LinkSetUp(link)
+}
+
+// setFeatures turns features of an interface on or off. Their names are those of
+// netdev_features_strings, net/ethtool/common.c.
+func setFeatures(ifname string, on bool, features ...string) error {
+	ioctls, err := ethtool.NewEthtool()
+	if err != nil {
+		return fmt.Errorf("open socket for ethtool: %w", err)
+	}
+	defer ioctls.Close()
+	change := make(map[string]bool)
+	for _, feature := range features {
+		change[feature] = on
+	}
+	if err := ioctls.Change(ifname, change); err != nil {
+		return fmt.Errorf("change features of %q: %w", ifname, err)
+	}
+	return nil
 }
 
 func (e *End) awaitCarrier(deadline time.Time) error {

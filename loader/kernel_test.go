@@ -32,6 +32,9 @@ func needRoot(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root: loads the program into the kernel")
 	}
+	if err := checkKernel(); errors.Is(err, ErrKernel) {
+		t.Skipf("needs what xdpeel needs: %v", err)
+	}
 }
 
 // kernelJudge is the program without an interface: frames are put to it one by

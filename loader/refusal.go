@@ -12,22 +12,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// singleBufferMTU is what fits a page beside XDP's headroom and the kernel's
-// trailer, in bytes: the MTU that every driver with native XDP takes. veth takes
-// 3506, ENA 3498 (its README), virtio_net drops silently above 3498 on old kernels.
-const singleBufferMTU = 3498
+// singleBufferMTU returns the largest MTU, in bytes, at which a driver keeps each
+// frame in one buffer: a page, less XDP's headroom and the kernel's trailer. It is
+// 3498 with ENA (its README), 3506 with veth and virtio_net, which on old kernels
+// drops silently above 3498, and 3494 with vmxnet3.
+func singleBufferMTU(driver string) int {
+	if driver == "vmxnet3" {
+		return 3494
+	}
+	return 3498
+}
 
 // quirk refuses what a driver would take and then not do.
 func quirk(iface netlink.Link, how attempt) *Refusal {
-	mtu := iface.Attrs().MTU
-	if how.mode != ModeNative || driver(iface) != "virtio_net" || mtu <= singleBufferMTU || knowsFragments() {
+	mtu, limit := iface.Attrs().MTU, singleBufferMTU("virtio_net")
+	if how.mode != ModeNative || mtu <= limit || driver(iface) != "virtio_net" || knowsFragments() {
 		return nil
 	}
 	return &Refusal{
 		Tried: how.String(),
 		Reason: fmt.Sprintf("virtio_net on Linux %s takes an MTU of %d and then silently drops frames over %d bytes",
-			kernelRelease(), mtu, singleBufferMTU),
-		Remedy: mtuCommand(iface.Attrs().Name, singleBufferMTU),
+			kernelRelease(), mtu, limit),
+		Remedy: mtuCommand(iface.Attrs().Name, limit),
 		err:    unix.ERANGE,
 	}
 }
@@ -81,20 +87,21 @@ func askNetlink(iface netlink.Link, program *ebpf.Program) string {
 // remedy is the command that would make a driver take the program, as far as its
 // words or its error tell.
 func remedy(iface netlink.Link, words string, err error) string {
-	name, mtu := iface.Attrs().Name, iface.Attrs().MTU
+	name, mtu, driver := iface.Attrs().Name, iface.Attrs().MTU, driver(iface)
+	limit := singleBufferMTU(driver)
 	lower := strings.ToLower(words)
 	switch {
 	case strings.Contains(lower, "peer mtu"):
-		return mtuCommand(peerName(iface), singleBufferMTU)
+		return mtuCommand(peerName(iface), limit)
 	case strings.Contains(lower, "mtu"), errors.Is(err, unix.ERANGE):
-		return mtuCommand(name, singleBufferMTU)
+		return mtuCommand(name, limit)
 	case strings.Contains(lower, "gro_hw"):
 		return fmt.Sprintf("ethtool -K %s rx-gro-hw off rx off", name)
 	case strings.Contains(lower, "lro"):
 		return fmt.Sprintf("ethtool -K %s lro off", name)
-	case driver(iface) == "ena" && mtu > singleBufferMTU:
-		return mtuCommand(name, singleBufferMTU)
-	case driver(iface) == "ena":
+	case driver == "ena" && mtu > limit:
+		return mtuCommand(name, limit)
+	case driver == "ena":
 		return channelCommand(name)
 	default:
 		return ""

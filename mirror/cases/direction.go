@@ -178,8 +178,10 @@ func barePayload(s *story) {
 	}
 	bare("egress by address", frames.EtherTypeIPv4, egress[14:], isEgress)
 	s.see("the made-up mac is not learned", arp(madeUp, other.MAC), unknown)
+	s.see("its first bytes are no mac", arp(frames.MAC(egress[20:26]), other.MAC), unknown)
 	s.see("a frame that has it is", from(madeUp), isEgress)
 	bare("of no address", frames.EtherTypeARP, frames.Payload(28), unknown)
+	bare("that begins as a frame would", frames.EtherTypeARP, arp(madeUp, other.MAC), unknown)
 	s.see("known still", arp(madeUp, other.MAC), isEgress)
 }
 

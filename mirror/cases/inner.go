@@ -75,6 +75,7 @@ func addInnerLengths(t *table) {
 	carried("ipv4 length 0", set(egress, 16, 0, 0))
 	carried("ipv4 length 19", set(egress, 16, 0, 19))
 	carried("ipv4 length 20", set(egress, 16, 0, 20))
+	carried("ipv4 length 20, header cut", set(egress, 16, 0, 20)[:30]).unknown().cutFrom(34)
 	carried("ipv4 length 65535", set(egress, 16, 0xff, 0xff)).cutFrom(14 + 65535)
 	carried("ipv4 length one over", set(egress, 17, egress[17]+1)).cutFrom(len(egress) + 1)
 	carried("ipv4 length within options", set(set(egress, 14, 0x46), 16, 0, 23))

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab/frames"
@@ -48,6 +49,10 @@ func addIPv4(t *table) {
 	t.left("ipv4 version 6", abi.OutcomeHost, t.good(), frames.SetIPVersion(6))
 	t.left("ipv4 header length 0", abi.OutcomeHost, t.good(), frames.SetHeaderLength(0))
 	t.left("ipv4 header length 16", abi.OutcomeHost, t.good(), frames.SetHeaderLength(4))
+	// With a header so short the last bytes of the destination would be the port.
+	portLike := t.good()
+	portLike.IP.Destination = netip.AddrFrom4([4]byte{10, 0, 4789 >> 8, 4789 & 0xff})
+	t.left("ipv4 header length 16, port in the header", abi.OutcomeHost, portLike, frames.SetHeaderLength(4))
 	t.left("ipv4 header cut", abi.OutcomeHost, t.good(), frames.Cut(14+19))
 	t.left("ipv4 header length behind the frame", abi.OutcomeHost, t.good(), frames.SetHeaderLength(15), frames.Cut(14+59))
 
@@ -78,6 +83,7 @@ func addIPv4Fragments(t *table) {
 	t.left("ipv4 fragment first", abi.OutcomeFragment, fragment(0, true))
 	t.left("ipv4 fragment later", abi.OutcomeFragment, fragment(1, true))
 	t.left("ipv4 fragment last", abi.OutcomeFragment, fragment(185, false))
+	t.left("ipv4 fragment at half the largest offset", abi.OutcomeFragment, fragment(0x1000, false))
 	t.left("ipv4 fragment at the largest offset", abi.OutcomeFragment, fragment(0x1fff, false))
 	t.left("ipv4 fragment later, tcp", abi.OutcomeHost, fragment(1, true), frames.SetIP(9, frames.ProtocolTCP))
 	t.left("ipv4 fragment later, of no payload", abi.OutcomeFragment, fragment(1, false), frames.Cut(14+20))

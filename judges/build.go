@@ -1,0 +1,78 @@
+package judges
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+const compiler = "clang-19"
+
+// ErrNoCompiler is what BuildServer and BuildFuzzer fail with where the compiler
+// of the kernel program is not installed.
+var ErrNoCompiler = errors.New("no " + compiler + ": install the Debian packages clang-19 and libclang-rt-19-dev")
+
+// The C files of each program, in judges/native.
+var (
+	sharedFiles = []string{"program.c", "buffers.c", "sequence.c", "check.c"}
+	serverFiles = append([]string{"server.c"}, sharedFiles...)
+	fuzzerFiles = append([]string{"fuzz.c", "draft.c", "layers.c", "edits.c"}, sharedFiles...)
+)
+
+// Sanitizers watch over a program that runs on the host.
+type Sanitizers string
+
+// Addresses finds accesses beyond a buffer and undefined behaviour; Memory finds
+// decisions that rest on bytes nobody has set. A program cannot have both.
+const (
+	Addresses Sanitizers = "address,undefined"
+	Memory    Sanitizers = "memory"
+)
+
+// BuildServer compiles the judge that [OpenNative] starts and returns its path,
+// in directory. root is the directory of go.mod.
+func BuildServer(root, directory string, sanitizers Sanitizers) (string, error) {
+	return build(root, filepath.Join(directory, "server"), sanitizers, serverFiles)
+}
+
+// BuildFuzzer compiles the libFuzzer program and returns its path, in directory.
+// root is the directory of go.mod.
+func BuildFuzzer(root, directory string) (string, error) {
+	return build(root, filepath.Join(directory, "fuzz"), "fuzzer,"+Addresses, fuzzerFiles)
+}
+
+func build(root, output string, sanitizers Sanitizers, files []string) (string, error) {
+	path, err := exec.LookPath(compiler)
+	if err != nil {
+		return "", ErrNoCompiler
+	}
+	command := exec.Command(path, "-std=gnu11", "-O2", "-g", "-fno-omit-frame-pointer",
+		"-fsanitize="+string(sanitizers), "-fno-sanitize-recover=all", "-Wall", "-Wextra", "-Werror",
+		"-Ishim", "-I../../bpf", "-o", output)
+	command.Args = append(command.Args, files...)
+	command.Dir = filepath.Join(root, "judges", "native")
+	if message, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("compile %s: %w\n%s", filepath.Base(output), err, message)
+	}
+	return output, nil
+}
+
+// FindRoot returns the directory of go.mod: the working directory or one above.
+func FindRoot() (string, error) {
+	directory, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find go.mod: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
+			return directory, nil
+		}
+		parent := filepath.Dir(directory)
+		if parent == directory {
+			return "", errors.New("find go.mod: neither here nor above")
+		}
+		directory = parent
+	}
+}

@@ -1,0 +1,114 @@
+package judges
+
+import (
+	"math/rand/v2"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// settings are what the generator has programs loaded with.
+var settings = []mirror.Options{
+	{VXLANPorts: []uint16{4789}, GENEVEPorts: []uint16{6081}, SnapLength: abi.LimitSnapLength},
+	{VXLANPorts: []uint16{4789, 8472, 4790}, GENEVEPorts: []uint16{6081, 4790}, SnapLength: 128},
+	{VXLANPorts: []uint16{4789}, GENEVEPorts: []uint16{6081}, SnapLength: 14, VNIs: []uint32{0, 7, 12345, 0xffffff}},
+	{VXLANPorts: []uint16{4789}, GENEVEPorts: []uint16{}, SnapLength: 1500},
+	{VXLANPorts: []uint16{}, GENEVEPorts: []uint16{6081}, SnapLength: 15},
+	{
+		VXLANPorts:  []uint16{1, 2, 3, 4, 5, 6, 4789, 6082},
+		GENEVEPorts: []uint16{6082, 6081, 6083, 6084, 6085, 6086, 6087, 0xffff},
+		SnapLength:  300,
+		VNIs:        []uint32{7},
+	},
+}
+
+// Generator makes sequences of frames that are right, or nearly.
+type Generator struct {
+	Seed   uint64
+	Frames int // of each sequence
+	// Shortest is the length in bytes of the shortest frame it makes.
+	Shortest int
+
+	dice    dice
+	cast    cast
+	options mirror.Options
+	draft   draft
+	noise   []byte
+	arena   []byte
+}
+
+// Sequence fills s with the sequence of a number, always the same for the same
+// seed, length and shortest frame. Its frames last until the next call.
+func (g *Generator) Sequence(number uint64, s *Sequence) {
+	if g.noise == nil {
+		g.noise = makeNoise()
+	}
+	g.dice.Seed(g.Seed, number)
+	g.options = settings[g.dice.below(len(settings))]
+	g.cast = newCast(&g.dice, g.options.VNIs)
+	g.arena = g.arena[:0]
+	s.Options, s.Frames = g.options, s.Frames[:0]
+	for range g.Frames {
+		g.frame()
+		from := len(g.arena)
+		g.arena = append(g.arena, g.draft.bytes...)
+		s.Frames = append(s.Frames, Frame{g.arena[from:len(g.arena):len(g.arena)], g.linear()})
+	}
+}
+
+// makeNoise returns bytes for payloads, which nobody looks into.
+func makeNoise() []byte {
+	noise := make([]byte, 1<<17)
+	random := rand.NewPCG(1, 1)
+	for i := range noise {
+		noise[i] = byte(random.Uint64())
+	}
+	return noise
+}
+
+// frame drafts the next frame.
+func (g *Generator) frame() {
+	g.draft.reset()
+	g.mirrored()
+	defects := pickWeighted(&g.dice, []weighted[int]{{60, 0}, {30, 1}, {10, 2}})
+	for range defects {
+		g.spoil()
+	}
+	if missing := g.Shortest - g.draft.len(); missing > 0 {
+		g.draft.put(g.noise[:missing]...)
+	}
+}
+
+// linear returns how many bytes of the draft are in the first buffer: mostly all
+// of them, else often so many that a layer is torn.
+func (g *Generator) linear() int {
+	length := g.draft.len()
+	switch {
+	case g.dice.percent(60):
+		return length
+	case g.dice.percent(50):
+		return g.dice.below(length + 1)
+	}
+	return g.nearMark()
+}
+
+// nearMark returns a place in the draft: where a layer begins, or a few bytes
+// beside that.
+func (g *Generator) nearMark() int {
+	if len(g.draft.marks) == 0 {
+		return 0
+	}
+	place := pick(&g.dice, g.draft.marks...) + g.dice.between(-3, 6)
+	return max(0, min(place, g.draft.len()))
+}
+
+// payload appends some bytes: few as a rule, a jumbo frame's or more at times.
+func (g *Generator) payload() {
+	most := pickWeighted(&g.dice, []weighted[int]{{95, 64}, {5, 1500}})
+	if g.dice.percent(1) {
+		most = pick(&g.dice, 9000, 9000, 9000, 9000, 9000, 65600)
+	}
+	length := g.dice.below(most + 1)
+	from := g.dice.below(len(g.noise) - length)
+	g.draft.put(g.noise[from : from+length]...)
+}

@@ -1,0 +1,118 @@
+package judges
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+)
+
+func TestSequenceIsTheSameAgain(t *testing.T) {
+	t.Parallel()
+	var first, again, other Sequence
+	a, b := Generator{Seed: 3, Frames: 50}, Generator{Seed: 3, Frames: 50}
+	a.Sequence(1, &first)
+	b.Sequence(7, &again)
+	b.Sequence(1, &again)
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Errorf("the same number gave another sequence (-first +again):\n%s", diff)
+	}
+	a = Generator{Seed: 4, Frames: 50}
+	a.Sequence(1, &other)
+	if cmp.Equal(other, again) {
+		t.Error("another seed gave the same sequence")
+	}
+}
+
+func TestSequenceSurvivesItsBinaryForm(t *testing.T) {
+	t.Parallel()
+	generator := Generator{Seed: 5, Frames: 20}
+	for number := range uint64(30) {
+		var written, read Sequence
+		generator.Sequence(number, &written)
+		data, err := written.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := read.UnmarshalBinary(data); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(written, read, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("sequence %d (-written +read):\n%s", number, diff)
+		}
+	}
+}
+
+func TestGeneratorMakesShortestFrames(t *testing.T) {
+	t.Parallel()
+	generator := Generator{Seed: 6, Frames: 5000, Shortest: 14}
+	var s Sequence
+	generator.Sequence(0, &s)
+	for i, frame := range s.Frames {
+		if len(frame.Bytes) < 14 || frame.Linear > len(frame.Bytes) {
+			t.Fatalf("frame %d has %d bytes, %d linear", i, len(frame.Bytes), frame.Linear)
+		}
+	}
+}
+
+// TestGeneratorLeavesNothingOut counts, by the reference, what the judges get to
+// see: a kind of packet that is missing would never be compared.
+func TestGeneratorLeavesNothingOut(t *testing.T) {
+	t.Parallel()
+	generator := Generator{Seed: 1, Frames: 1024}
+	seen := make(map[string]int)
+	var s Sequence
+	var judgements Judgements
+	for number := range uint64(60) {
+		generator.Sequence(number, &s)
+		if err := (Reference{}).Judge(&s, &judgements); err != nil {
+			t.Fatal(err)
+		}
+		countKinds(seen, &s, &judgements)
+	}
+	for outcome := range abi.OutcomeMax {
+		atLeast(t, seen, outcome.String(), 50)
+	}
+	for _, kind := range []string{
+		"unknown", "ingress", "egress", "vxlan", "geneve", "geneve_vxlan", "truncated", "snapped", "bare", "endpoint",
+		"torn frame", "ipv6 source", "by MAC",
+	} {
+		atLeast(t, seen, kind, 50)
+	}
+	atLeast(t, seen, "jumbo", 10)
+}
+
+func countKinds(seen map[string]int, s *Sequence, judgements *Judgements) {
+	count := func(kind string, is bool) {
+		if is {
+			seen[kind]++
+		}
+	}
+	for i, judgement := range judgements.List {
+		seen[judgement.Outcome.String()]++
+		if judgement.Outcome != abi.OutcomeDelivered {
+			continue
+		}
+		packet := &judgement.Packet
+		seen[packet.Direction.String()]++
+		seen[packet.Tunnel.String()]++
+		count("truncated", packet.Truncated)
+		count("snapped", judgement.Captured < judgement.Arrived)
+		count("bare", judgement.EtherType != 0)
+		count("endpoint", packet.Endpoint != 0)
+		count("torn frame", s.Frames[i].Linear < len(s.Frames[i].Bytes))
+		count("ipv6 source", packet.Session.Source.Is6())
+		count("jumbo", len(s.Frames[i].Bytes) > 4096)
+		isIP := judgement.EtherType != 0 || packet.Data[12] == 8 || packet.Data[12] == 0x86
+		count("by MAC", !isIP && packet.Direction != abi.DirectionUnknown)
+	}
+}
+
+func atLeast(t *testing.T, seen map[string]int, kind string, n int) {
+	t.Helper()
+	if seen[kind] < n {
+		t.Errorf("%d frames are %s, want %d at least", seen[kind], kind, n)
+	}
+}

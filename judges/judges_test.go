@@ -1,0 +1,186 @@
+package judges
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+)
+
+// campaignTime is how long each pair of judges is asked.
+func campaignTime() time.Duration {
+	if testing.Short() {
+		return time.Second
+	}
+	return 10 * time.Second
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	directory, err := FindRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return directory
+}
+
+// serverOnce compiles what most tests ask: that takes seconds.
+var serverOnce func() (string, error)
+
+func TestMain(m *testing.M) {
+	directory, err := os.MkdirTemp("", "judges")
+	if err != nil {
+		panic(err)
+	}
+	serverOnce = sync.OnceValues(func() (string, error) {
+		root, err := FindRoot()
+		if err != nil {
+			return "", err
+		}
+		return BuildServer(root, directory, Addresses)
+	})
+	code := m.Run()
+	os.RemoveAll(directory)
+	os.Exit(code)
+}
+
+// buildServer skips the test where the C compiler is missing.
+func buildServer(t *testing.T) string {
+	t.Helper()
+	return built(t)(serverOnce())
+}
+
+// built returns a function that takes what a build returns.
+func built(t *testing.T) func(string, error) string {
+	return func(path string, err error) string {
+		t.Helper()
+		if errors.Is(err, ErrNoCompiler) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: loads the program into the kernel")
+	}
+}
+
+// runCampaign asks judges for a time and checks that they have seen all outcomes.
+func runCampaign(t *testing.T, names []string, server string, duration time.Duration) {
+	t.Helper()
+	campaign := Campaign{
+		Seed: 1, Duration: duration, Workers: 1, Shortest: Shortest(names),
+		Open: func() (*Panel, error) { return Open(names, server) },
+	}
+	result, err := campaign.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for outcome, n := range result.Outcomes {
+		if n == 0 && result.Sequences >= 20 { // a busy machine may not get that far
+			t.Errorf("no frame of %d was %s", result.Frames, abi.Outcome(outcome))
+		}
+	}
+	t.Logf("%d frames, %.0f a second", result.Frames, float64(result.Frames)/result.Took.Seconds())
+}
+
+func TestNativeAgreesWithMirror(t *testing.T) {
+	runCampaign(t, []string{"native", "mirror"}, buildServer(t), campaignTime())
+}
+
+func TestNativeDecidesByNothingUnset(t *testing.T) {
+	runCampaign(t, []string{"native", "mirror"}, built(t)(BuildServer(root(t), t.TempDir(), Memory)), time.Second)
+}
+
+func TestKernelAgreesWithMirror(t *testing.T) {
+	needRoot(t)
+	runCampaign(t, []string{"kernel", "mirror"}, "", campaignTime())
+}
+
+// TestFuzzer lets libFuzzer look for frames that the generator would not make,
+// and puts what it finds before the other judges.
+func TestFuzzer(t *testing.T) {
+	fuzzer := built(t)(BuildFuzzer(root(t), t.TempDir()))
+	corpus, crashes := t.TempDir(), t.TempDir()
+	if err := Export(corpus, 1, 100); err != nil {
+		t.Fatal(err)
+	}
+	fuzz := exec.CommandContext(t.Context(), fuzzer, corpus, "-seed=1", "-artifact_prefix="+crashes+"/",
+		"-max_total_time="+fmtSeconds(campaignTime()))
+	if log, err := fuzz.CombinedOutput(); err != nil {
+		t.Fatalf("fuzz: %v\n%s", err, log)
+	}
+	names := []string{"native", "mirror"}
+	if os.Getuid() == 0 {
+		names = append(names, "kernel")
+	}
+	replayAll(t, corpus, names, buildServer(t))
+}
+
+func replayAll(t *testing.T, directory string, names []string, server string) {
+	t.Helper()
+	panel, err := Open(names, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer panel.Close()
+	paths, err := filepath.Glob(filepath.Join(directory, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := 0
+	for _, path := range paths {
+		n, err := panel.Replay(path, Shortest(names))
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames += n
+	}
+	if frames < len(paths) {
+		t.Errorf("the fuzzer's %d inputs hold %d frames only", len(paths), frames)
+	}
+	t.Logf("%d frames of %d inputs", frames, len(paths))
+}
+
+// TestFullSessionTable opens more sessions than have accounts of their own: the
+// others share one and learn no MAC.
+func TestFullSessionTable(t *testing.T) {
+	names := []string{"native", "mirror"}
+	if os.Getuid() == 0 {
+		names = append(names, "kernel")
+	}
+	panel, err := Open(names, buildServer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer panel.Close()
+	const beyond = 100
+	judgements, err := panel.Ask(manySessions(abi.LimitSessions - 1 + beyond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(judgements.Sessions) != abi.LimitSessions-1 || judgements.Overflow.Packets != 2*beyond {
+		t.Errorf("%d sessions and %d packets beyond, want %d and %d",
+			len(judgements.Sessions), judgements.Overflow.Packets, abi.LimitSessions-1, 2*beyond)
+	}
+	directed := 0
+	for _, judgement := range judgements.List {
+		if judgement.Packet.Direction != abi.DirectionUnknown {
+			directed++
+		}
+	}
+	if want := 2*(abi.LimitSessions-1) + beyond; directed != want {
+		t.Errorf("%d packets with a direction, want %d", directed, want)
+	}
+}

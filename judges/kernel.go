@@ -1,0 +1,78 @@
+package judges
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// Kernel is the program in the kernel, run a frame at a time by
+// BPF_PROG_TEST_RUN. It knows no frames of fewer than 14 bytes.
+type Kernel struct {
+	programs map[string]*kernelProgram // by configuration
+	key      []byte
+}
+
+// kernelPrograms is how many configurations stay loaded: each holds a ring.
+const kernelPrograms = 32
+
+// OpenKernel returns a judge that loads the program when it is asked. It needs
+// root.
+func OpenKernel() *Kernel {
+	return &Kernel{programs: make(map[string]*kernelProgram)}
+}
+
+// Name returns "kernel".
+func (k *Kernel) Name() string { return "kernel" }
+
+// Close unloads the programs.
+func (k *Kernel) Close() error {
+	var errs []error
+	for key, program := range k.programs {
+		errs = append(errs, program.close())
+		delete(k.programs, key)
+	}
+	return errors.Join(errs...)
+}
+
+// Judge implements [Judge].
+func (k *Kernel) Judge(s *Sequence, out *Judgements) error {
+	out.reset()
+	program, err := k.program(s.Options)
+	if err != nil {
+		return err
+	}
+	if err := program.forget(); err != nil {
+		return err
+	}
+	for i, frame := range s.Frames {
+		if err := program.judge(frame, out); err != nil {
+			return fmt.Errorf("frame %d of %d bytes: %w", i, len(frame.Bytes), err)
+		}
+	}
+	return program.readLedger(out)
+}
+
+// program returns the program that is loaded with o.
+func (k *Kernel) program(o mirror.Options) (*kernelProgram, error) {
+	key, err := (&Sequence{Options: o}).AppendBinary(k.key[:0])
+	if err != nil {
+		return nil, err
+	}
+	k.key = key
+	if program := k.programs[string(key)]; program != nil {
+		return program, nil
+	}
+	if len(k.programs) == kernelPrograms {
+		if err := k.Close(); err != nil {
+			return nil, err
+		}
+	}
+	program, err := loadKernelProgram(o)
+	if err != nil {
+		return nil, fmt.Errorf("load program: %w", err)
+	}
+	k.programs[string(key)] = program
+	return program, nil
+}

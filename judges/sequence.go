@@ -1,0 +1,119 @@
+package judges
+
+import (
+	"encoding/binary"
+	"errors"
+	"unsafe"
+
+	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// frameMax is the longest frame in bytes: FRAME_MAX of native/judge.h.
+const frameMax = 72 * 1024
+
+// Frame is a frame as a driver hands it over.
+type Frame struct {
+	Bytes  []byte
+	Linear int // bytes of it in the first buffer; the rest is in others
+}
+
+// Sequence is a run of frames and what they are judged under.
+type Sequence struct {
+	Options mirror.Options // ports and snap length are always set
+	Frames  []Frame
+}
+
+// config returns the constants that the program is loaded with.
+func config(o mirror.Options) bpf.XdpeelConfig {
+	c := bpf.XdpeelConfig{SnapLength: uint32(o.SnapLength)}
+	putPorts(&c.VxlanPorts, o.VXLANPorts)
+	putPorts(&c.GenevePorts, o.GENEVEPorts)
+	if len(o.VNIs) > 0 {
+		c.OnlyWantedVnis = 1
+	}
+	return c
+}
+
+// putPorts writes ports in network byte order.
+func putPorts(to *[abi.LimitPorts]uint16, ports []uint16) {
+	for i, port := range ports {
+		binary.BigEndian.PutUint16(bytesOf(&to[i]), port)
+	}
+}
+
+func portsOf(from *[abi.LimitPorts]uint16) []uint16 {
+	ports := []uint16{} // not nil, which would be the default port
+	for i := range from {
+		if port := binary.BigEndian.Uint16(bytesOf(&from[i])); port != 0 {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// AppendBinary appends the form that native/sequence.h describes. It never fails.
+func (s *Sequence) AppendBinary(to []byte) ([]byte, error) {
+	c := config(s.Options)
+	to = append(to, bytesOf(&c)...)
+	to = binary.LittleEndian.AppendUint32(to, uint32(len(s.Options.VNIs)))
+	for _, vni := range s.Options.VNIs {
+		to = binary.LittleEndian.AppendUint32(to, vni)
+	}
+	for _, frame := range s.Frames {
+		to = binary.LittleEndian.AppendUint32(to, uint32(len(frame.Bytes)))
+		to = binary.LittleEndian.AppendUint32(to, uint32(frame.Linear))
+		to = binary.LittleEndian.AppendUint32(to, 0) // FAULT_NONE
+		to = append(to, frame.Bytes...)
+	}
+	return to, nil
+}
+
+// UnmarshalBinary reads what AppendBinary writes or the fuzzer found, whose
+// faults are left out: no other judge knows them. The frames are parts of data.
+func (s *Sequence) UnmarshalBinary(data []byte) error {
+	var c bpf.XdpeelConfig
+	const header = int(unsafe.Sizeof(c))
+	if len(data) < header+4 {
+		return errors.New("read sequence: it ends within its configuration")
+	}
+	copy(bytesOf(&c), data)
+	count := int(min(binary.LittleEndian.Uint32(data[header:]), abi.LimitVNIs))
+	data = data[header+4:]
+	if len(data) < 4*count {
+		return errors.New("read sequence: it ends within its VNIs")
+	}
+	s.Options = optionsOf(&c, data[:4*count])
+	s.Frames = framesOf(data[4*count:])
+	return nil
+}
+
+func optionsOf(c *bpf.XdpeelConfig, vnis []byte) mirror.Options {
+	o := mirror.Options{
+		VXLANPorts:  portsOf(&c.VxlanPorts),
+		GENEVEPorts: portsOf(&c.GenevePorts),
+		SnapLength:  int(c.SnapLength),
+	}
+	if c.SnapLength < mirror.EthernetLength || c.SnapLength > abi.LimitSnapLength {
+		o.SnapLength = abi.LimitSnapLength
+	}
+	for ; c.OnlyWantedVnis&1 == 1 && len(vnis) > 0; vnis = vnis[4:] {
+		o.VNIs = append(o.VNIs, binary.LittleEndian.Uint32(vnis)&0xffffff)
+	}
+	return o
+}
+
+func framesOf(data []byte) []Frame {
+	const header = 12
+	var frames []Frame
+	for len(data) >= header {
+		length := binary.LittleEndian.Uint32(data)
+		linear := binary.LittleEndian.Uint32(data[4:])
+		data = data[header:]
+		length = min(length, frameMax, uint32(len(data)))
+		frames = append(frames, Frame{data[:length:length], int(min(linear, length))})
+		data = data[length:]
+	}
+	return frames
+}

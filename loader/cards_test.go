@@ -1,0 +1,219 @@
+//go:build guest
+
+package loader
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// Tests in this file run in the guests of scripts/vm, on the network cards that
+// QEMU has: virtio_net with several queues, and vmxnet3, whose hard MTU limit
+// stands in for ENA's.
+
+// newCards moves the guest's two cards of a driver into two namespaces: a wire
+// like that of a veth pair.
+func newCards(t *testing.T, driver string, mtu int) *wire {
+	t.Helper()
+	if os.Getenv("XDPEEL_VM") == "" {
+		t.Skip("needs a guest of scripts/vm/matrix.sh --nics")
+	}
+	needRoot(t)
+	cards := awaitCards(t, driver)
+	return &wire{t, &lab.Pair{A: moveCard(t, cards[0], mtu), B: moveCard(t, cards[1], mtu)}}
+}
+
+// awaitCards returns the two cards of a driver. A card comes back a while after
+// the namespace of the last test is gone.
+func awaitCards(t *testing.T, driver string) []netlink.Link {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		links, err := netlink.LinkList()
+		if err != nil {
+			t.Fatal(err)
+		}
+		links = slices.DeleteFunc(links, func(l netlink.Link) bool { return cardDriver(l) != driver })
+		if len(links) >= 2 {
+			return links
+		}
+		if !slices.Contains(strings.Split(os.Getenv("XDPEEL_VM_NICS"), ","), nicsOf[driver]) || time.Now().After(deadline) {
+			t.Skipf("needs two %s cards: scripts/vm/matrix.sh --nics %s", driver, nicsOf[driver])
+		}
+	}
+}
+
+// nicsOf is what scripts/vm calls the cards of a driver.
+var nicsOf = map[string]string{"virtio_net": "virtio", "vmxnet3": "vmxnet3"}
+
+func cardDriver(l netlink.Link) string {
+	path, err := os.Readlink("/sys/class/net/" + l.Attrs().Name + "/device/driver")
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(path)
+}
+
+// moveCard gives a card a namespace of its own, and an MTU, until the test ends.
+func moveCard(t *testing.T, card netlink.Link, mtu int) lab.End {
+	t.Helper()
+	namespace := newNamespace(t)
+	handle, err := netns.GetFromName(namespace.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handle.Close()
+	if err := netlink.LinkSetNsFd(card, int(handle)); err != nil {
+		t.Fatalf("move card %q: %v", card.Attrs().Name, err)
+	}
+	end := lab.End{Namespace: namespace, Name: card.Attrs().Name, MAC: card.Attrs().HardwareAddr}
+	err = namespace.Do(func() error {
+		moved, err := netlink.LinkByName(end.Name)
+		if err != nil {
+			return err
+		}
+		end.Index = moved.Attrs().Index
+		return errors.Join(
+			netlink.LinkSetMTU(moved, mtu), netlink.LinkSetARPOff(moved),
+			netlink.SetPromiscOn(moved), // the frames of these tests are to nobody's MAC
+			netlink.LinkSetUp(moved),
+		)
+	})
+	if err != nil {
+		t.Fatalf("set up card %q: %v", end.Name, err)
+	}
+	return end
+}
+
+// checkFrames sends frames of these inner lengths and checks that each comes
+// out as it went in, and that nothing else does.
+func (w *wire) checkFrames(mode Mode, lengths ...int) {
+	w.t.Helper()
+	l := listen(w.t, w.pair.B, mode, mirror.Options{})
+	var sent [][]byte
+	var want []mirror.Packet
+	for i, length := range lengths {
+		inner := frames.UDPFrame(client, instance, frames.Payload(length-42))
+		session := mirror.Session{VNI: uint32(i), Source: source}
+		sent = append(sent, frames.Wrap(inner, session.VNI, source, target))
+		want = append(want, mirror.Packet{Session: session, Direction: abi.DirectionIngress, Length: len(inner), Data: inner})
+	}
+	awaitCarrier(w.t, w.pair.A)
+	awaitCarrier(w.t, w.pair.B)
+	w.send(sent)
+	l.awaitReceived(uint64(len(sent)))
+	_, lost := l.end()
+	for i := range l.packets {
+		l.packets[i].Time = 0
+	}
+	slices.SortFunc(l.packets, func(a, b mirror.Packet) int { return int(a.Session.VNI) - int(b.Session.VNI) })
+	if diff := cmp.Diff(want, l.packets, cmpSessions); diff != "" || len(lost) > 0 {
+		w.t.Errorf("packets (-want +got), lost %v:\n%s", lost, diff)
+	}
+}
+
+// awaitCarrier waits for a card that attaching has reset.
+func awaitCarrier(t *testing.T, end lab.End) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var state netlink.LinkOperState
+		err := end.Namespace.Do(func() error {
+			card, err := netlink.LinkByName(end.Name)
+			if err == nil {
+				state = card.Attrs().OperState
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state == netlink.OperUp || state == netlink.OperUnknown {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("card %q has no carrier", end.Name)
+		}
+	}
+}
+
+func TestCardsAtEthernetMTU(t *testing.T) {
+	for driver := range nicsOf {
+		for _, mode := range []Mode{ModeNative, ModeGeneric} {
+			t.Run(driver+"/"+string(mode), func(t *testing.T) {
+				if major, minor := release(t); driver == "vmxnet3" && mode == ModeNative && (major < 6 || major == 6 && minor < 6) {
+					t.Skip("needs Linux 6.6: native XDP of vmxnet3")
+				}
+				newCards(t, driver, 1600).checkFrames(mode, 60, 128, 512, 1400, 1514)
+			})
+		}
+	}
+}
+
+// virtio_net takes jumbo frames natively since Linux 6.3. Before, it would attach
+// and drop them: xdpeel refuses, says so, and takes them in generic mode.
+func TestVirtioJumbo(t *testing.T) {
+	w := newCards(t, "virtio_net", 9001)
+	lengths := []int{60, 1514, 3000, 3400, 3500, 4000, 8000, 8900}
+	if knowsFragments() {
+		w.checkFrames(ModeNative, lengths...)
+		return
+	}
+	_, err := attach(t, newProgram(t, mirror.Options{}), w.pair.B, ModeNative)
+	refused := (*RefusedError)(nil)
+	if !errors.As(err, &refused) || !strings.Contains(refused.Error(), "silently drops frames over 3498 bytes") {
+		t.Errorf("attach: %v, want a refusal that tells of silent drops", err)
+	} else if got, want := refused.Refusals[0].Remedy, "ip link set dev "+w.pair.B.Name+" mtu 3498"; got != want {
+		t.Errorf("remedy %q, want %q", got, want)
+	}
+	w.checkFrames(ModeAuto, lengths...)
+}
+
+// vmxnet3 takes no jumbo frame natively, and says up to which MTU it would attach.
+func TestVmxnet3MTULimit(t *testing.T) {
+	if major, minor := release(t); major < 6 || major == 6 && minor < 6 {
+		t.Skip("needs Linux 6.6: native XDP of vmxnet3")
+	}
+	w := newCards(t, "vmxnet3", 9000)
+	attachment := mustAttach(t, newProgram(t, mirror.Options{}), w.pair.B, ModeAuto)
+	if attachment.Mode != ModeGeneric || len(attachment.Refusals) != 2 {
+		t.Fatalf("mode %s after %v, want generic after two refusals", attachment.Mode, attachment.Refusals)
+	}
+	refusal := attachment.Refusals[0]
+	if want := "ip link set dev " + w.pair.B.Name + " mtu 3494"; refusal.Remedy != want || !strings.Contains(refusal.Reason, "too large for XDP") {
+		t.Errorf("refusal %q, remedy %q; want the driver's words and %q", refusal, refusal.Remedy, want)
+	}
+	if err := attachment.Close(); err != nil {
+		t.Error(err)
+	}
+	w.checkFrames(ModeAuto, 60, 1514, 8900)
+
+	small := newCards(t, "vmxnet3", 3494)
+	if attachment := mustAttach(t, newProgram(t, mirror.Options{}), small.pair.B, ModeAuto); attachment.Mode != ModeNative {
+		t.Errorf("mode %s at the MTU of the remedy, want native after %v", attachment.Mode, attachment.Refusals)
+	}
+}
+
+// The host's own traffic through a card sees nothing of xdpeel's coming and going.
+func TestHostTrafficOnVirtio(t *testing.T) {
+	w := newCards(t, "virtio_net", 1500)
+	near, far := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	address(t, w.pair.A, near, w.pair.B, far)
+	address(t, w.pair.B, far, w.pair.A, near)
+	awaitCarrier(t, w.pair.A)
+	awaitCarrier(t, w.pair.B)
+	checkUntouched(t, w, near, far, func() { comeAndGo(t, w.pair.B, ModeAuto) })
+}
