@@ -29,6 +29,7 @@ type options struct {
 	replay   string
 	export   string
 	exported int
+	fuzzer   string
 }
 
 func parseFlags() options {
@@ -42,6 +43,7 @@ func parseFlags() options {
 	flag.StringVar(&o.replay, "replay", "", "judge the sequences in this `directory` instead")
 	flag.StringVar(&o.export, "export", "", "write sequences into this `directory` instead, to fuzz from")
 	flag.IntVar(&o.exported, "sequences", 200, "how many of them")
+	flag.StringVar(&o.fuzzer, "build-fuzzer", "", "compile the libFuzzer program into this `directory` instead")
 	flag.Parse()
 	if o.campaign.Duration == 0 && o.campaign.Frames == 0 {
 		o.campaign.Duration = 10 * time.Second
@@ -64,6 +66,14 @@ func run(ctx context.Context, o options) error {
 	if o.export != "" {
 		return judges.Export(o.export, o.campaign.Seed, o.exported)
 	}
+	root, err := judges.FindRoot()
+	if err != nil {
+		return err
+	}
+	if o.fuzzer != "" {
+		_, err := judges.BuildFuzzer(root, o.fuzzer)
+		return err
+	}
 	server := ""
 	if slices.Contains(o.names, "native") {
 		directory, err := os.MkdirTemp("", "judges")
@@ -71,10 +81,6 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 		defer os.RemoveAll(directory)
-		root, err := judges.FindRoot()
-		if err != nil {
-			return err
-		}
 		if server, err = judges.BuildServer(root, directory, judges.Addresses); err != nil {
 			return err
 		}
