@@ -16,6 +16,12 @@
 /* Frames longer than this are nobody's: the kernel's own helpers reach no further. */
 #define FRAME_OFFSET_MAX 0xffff
 
+/*
+ * What clang may assume of a header's address, so that it loads words and not
+ * bytes. Headers are not aligned so, but the machines that this runs on do not mind.
+ */
+#define FRAME_ALIGNMENT 4
+
 struct frame {
 	struct xdp_md *ctx;
 	__u32 length; /* bytes that are the frame's, of all buffers together; none behind is ever read */
@@ -43,8 +49,14 @@ static __always_inline bool frame_read(const struct frame *frame, __u32 offset, 
 
 	if (offset > FRAME_OFFSET_MAX - 64 || offset + size > frame->length)
 		return false;
+	/*
+	 * Claims the stack that the helper may write to. Without it the verifier of
+	 * Linux 6.18 follows a length in there back to before the call, finds no
+	 * stack, and gives up ("verifier bug: stack slot 5, total slots 0").
+	 */
+	*(volatile __u8 *)to = 0;
 	if (data + offset + size <= data_end) {
-		__builtin_memcpy(to, data + offset, size);
+		__builtin_memcpy(to, __builtin_assume_aligned(data + offset, FRAME_ALIGNMENT), size);
 		return true;
 	}
 	return bpf_xdp_load_bytes(frame->ctx, offset, to, size) == 0;
