@@ -18,17 +18,16 @@ build: ## build ./xdpeel, one static binary
 	go build -trimpath -ldflags '$(LDFLAGS)' -o xdpeel ./cmd/xdpeel
 
 .PHONY: demo
-demo: build ## see the main job done on this machine, end to end (as root)
-	scripts/install-deps.sh demo
-	./xdpeel demo
+demo: build ## see the main job done on this machine, end to end (asks for root)
+	$(if $(filter 0,$(shell id -u)),,sudo) ./xdpeel demo
 
 .PHONY: test
 test: ## run all tests; as root the kernel and namespace tests too
 	scripts/test.sh
 
 .PHONY: test-vm
-test-vm: ## run the kernel tests on the kernels that users have, in QEMU
-	scripts/vm/matrix.sh
+test-vm: ## run the kernel tests on the kernels that users have, in QEMU (KERNELS="6.1 newest")
+	scripts/vm/matrix.sh --nics virtio,vmxnet3 $(KERNELS:%=--kernel %)
 
 .PHONY: fuzz
 fuzz: ## let the kernel, its C compiled natively and the reference judge the same packets (FUZZ_DURATION=60s)
@@ -43,8 +42,9 @@ generate: ## compile the BPF object and what is generated from it
 .PHONY: check
 check: ## formatting, vet, staticcheck, and headers that compile alone
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
-	go vet ./...
+	go vet ./... && go vet -tags guest ./loader
 	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags guest ./loader
 	scripts/install-deps.sh generate
 	scripts/check-headers.sh
 

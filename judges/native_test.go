@@ -22,7 +22,7 @@ func TestNativeDiesOfDefects(t *testing.T) {
 		report                   string // a part of it
 	}{
 		{"behind the first buffer", "frame.h", "+ size <= data_end", "+ size <= data_end + 1", 33, "use-after-poison"},
-		{"written to", "frame.h", "__builtin_memcpy(to, data + offset, size);", "*(__u8 *)data = 1;", 40, "caused by a WRITE"},
+		{"written to", "frame.h", "__builtin_memcpy(to, __builtin_assume_aligned(data + offset, FRAME_ALIGNMENT), size);", "*(__u8 *)data = 1;", 40, "caused by a WRITE"},
 		{"counted twice", "ledger.h", "count->packets++;", "count->packets += 2;", 40, "check.c"},
 		{"consumed", "ledger.h", "? XDP_DROP : XDP_PASS", "? XDP_PASS : XDP_DROP", 40, "check.c"},
 	}

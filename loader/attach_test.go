@@ -156,15 +156,10 @@ func TestAttachModes(t *testing.T) {
 	}
 }
 
-// A dummy interface has no native XDP: generic mode it is, and the reason is told.
+// The loopback interface has no native XDP: generic mode it is, and the reason is told.
 func TestAttachFallsBackToGeneric(t *testing.T) {
 	needRoot(t)
-	namespace := newNamespace(t)
-	dummy := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: "dummy"}}
-	if err := namespace.Do(func() error { return netlink.LinkAdd(dummy) }); err != nil {
-		t.Skipf("needs the dummy driver: %v", err)
-	}
-	end := lab.End{Namespace: namespace, Name: "dummy"}
+	end := lab.End{Namespace: newNamespace(t), Name: "lo"}
 	attachment := mustAttach(t, newProgram(t, mirror.Options{}), end, ModeAuto)
 	if attachment.Mode != ModeGeneric || len(attachment.Refusals) != 2 {
 		t.Fatalf("mode %s after %v, want generic after two refusals", attachment.Mode, attachment.Refusals)

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the tests, the demo or the generator need and this machine lacks,
+# Installs what the tests or the generator need and this machine lacks,
 # from the distribution's own packages. Says nothing and does nothing where all is
 # there already.
 #
-#   scripts/install-deps.sh demo        run xdpeel
 #   scripts/install-deps.sh test        run the tests: tshark and tcpdump as second opinions
 #   scripts/install-deps.sh generate    compile the BPF object and the native judge
 set -euo pipefail
@@ -21,8 +20,6 @@ need_file() {
 missing=()
 for purpose in "$@"; do
 	case $purpose in
-	demo)
-		;;
 	test)
 		need tshark tshark
 		need capinfos wireshark-common

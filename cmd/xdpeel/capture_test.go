@@ -434,6 +434,73 @@ func TestForeignProgramIsNamed(t *testing.T) {
 	}
 }
 
+func buildBinary(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "xdpeel")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v: %s", err, said)
+	}
+	return binary
+}
+
+// A capture that is killed leaves no program behind, and its file holds what came
+// until then.
+func TestKilledCaptureLeavesNothing(t *testing.T) {
+	w := newWire(t)
+	outer, want := conversation()
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	cmd := exec.Command(buildBinary(t), "capture", "-i", w.far.Name, "-w", out)
+	stderr := new(lockedBuffer)
+	cmd.Stderr = stderr
+	if err := w.far.Namespace.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	(&running{t: t, stderr: stderr}).await("listening on")
+	w.send(t, outer...)
+	for deadline := time.Now().Add(patience); len(readWhole(t, out)) < len(want); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d packets in the file, want %d", len(readWhole(t, out)), len(want))
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	err := w.far.Namespace.Do(func() error {
+		iface, err := netlink.LinkByName(w.far.Name)
+		if err == nil && iface.Attrs().Xdp != nil && iface.Attrs().Xdp.Attached {
+			err = fmt.Errorf("program %d is left behind", iface.Attrs().Xdp.ProgId)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(want, readWhole(t, out)); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+}
+
+// readWhole returns the frames of a file that may yet grow.
+func readWhole(t *testing.T, path string) (list [][]byte) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	reader, err := capfile.NewReader(file)
+	for err == nil {
+		var frame capfile.Frame
+		if frame, err = reader.Next(); err == nil {
+			list = append(list, bytes.Clone(frame.Data))
+		}
+	}
+	return list
+}
+
 // Without privileges a capture says which are missing.
 func TestCaptureUnprivileged(t *testing.T) {
 	if os.Getuid() != 0 {
@@ -443,12 +510,7 @@ func TestCaptureUnprivileged(t *testing.T) {
 		}
 		return
 	}
-	binary := filepath.Join(t.TempDir(), "xdpeel")
-	build := exec.Command("go", "build", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, said)
-	}
+	binary := buildBinary(t)
 	for dir := binary; dir != "/"; dir = filepath.Dir(dir) {
 		if filepath.Dir(dir) != "/" && os.Chmod(dir, 0o755) != nil {
 			t.Skip("cannot let nobody reach the binary")
