@@ -1,13 +1,8 @@
 package loader
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
-	"github.com/xdpeel/xdpeel/capfile"
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/corpus"
 	"github.com/xdpeel/xdpeel/lab/frames"
 	"github.com/xdpeel/xdpeel/mirror"
 	"github.com/xdpeel/xdpeel/mirror/cases"
@@ -118,112 +113,52 @@ func (w *wire) send(list [][]byte) {
 	}
 }
 
-// expectation is what the corpus says of a capture.
-type expectation struct {
-	Ports  struct{ VXLAN, GENEVE []uint16 }
-	Frames []struct {
-		Action    string `json:"action"`
-		VNI       uint32 `json:"vni"`
-		InnerHash string `json:"inner_sha256"`
-		Proto     string `json:"inner_proto"`
-	}
-}
-
-// corpus returns the directory of other people's captures, or skips.
-func corpus(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("XDPEEL_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("needs the corpus of real captures, in ../shared/corpus or XDPEEL_CORPUS: %v", err)
-	}
-	return dir
-}
-
-func readCapture(t *testing.T, path string) (list [][]byte) {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	reader, err := capfile.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		frame, err := reader.Next()
-		if err == io.EOF {
-			return list
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, slices.Clone(frame.Data))
-	}
-}
-
-// wanted is what should come out of a capture: VNI and hash of each frame in order.
-func (e *expectation) wanted(list [][]byte) (want []string) {
-	for i, frame := range e.Frames {
-		if frame.Action == "decap" && len(list[i]) <= largestReplay {
-			want = append(want, frame.InnerHash)
-		}
-	}
-	return want
-}
-
 // largestReplay is the longest frame, in bytes, that the wires of these tests carry.
 const largestReplay = 9000
 
 // Every capture of the corpus, replayed frame by frame, gives the frames that two
 // independent dissectors found in it, in order, and nothing else.
 func TestCorpusOnTheWire(t *testing.T) {
-	dir := corpus(t)
-	captures, err := filepath.Glob(filepath.Join(dir, "mirrored", "*.pcap"))
-	if err != nil || len(captures) == 0 {
-		t.Fatalf("no captures in %s: %v", dir, err)
+	captures, err := corpus.Mirrored()
+	if errors.Is(err, corpus.ErrAbsent) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		w := newWire(t, lab.VethOptions{MTU: 9216})
-		for _, path := range captures {
-			t.Run(string(mode)+"/"+filepath.Base(path), func(t *testing.T) {
+		for _, capture := range captures {
+			t.Run(string(mode)+"/"+capture.Name, func(t *testing.T) {
 				w.t = t
-				replayCapture(t, w, mode, path, filepath.Join(dir, "expected", filepath.Base(path)+".json"))
+				replayCapture(t, w, mode, capture)
 			})
 		}
 	}
 }
 
-func replayCapture(t *testing.T, w *wire, mode Mode, path, expectedPath string) {
-	text, err := os.ReadFile(expectedPath)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var expected expectation
-	if err := json.Unmarshal(text, &expected); err != nil {
-		t.Fatal(err)
-	}
-	all := readCapture(t, path)
+func replayCapture(t *testing.T, w *wire, mode Mode, capture corpus.Capture) {
 	var sent [][]byte
-	for _, frame := range all {
-		if len(frame) <= largestReplay {
-			sent = append(sent, frame)
+	var want []string
+	for _, frame := range capture.Frames {
+		if len(frame.Data) > largestReplay {
+			continue
+		}
+		sent = append(sent, frame.Data)
+		if frame.Action == corpus.Decap {
+			want = append(want, frame.InnerHash)
 		}
 	}
-	l := listen(t, w.pair.B, mode, mirror.Options{VXLANPorts: expected.Ports.VXLAN, GENEVEPorts: expected.Ports.GENEVE})
+	l := listen(t, w.pair.B, mode, mirror.Options{VXLANPorts: capture.Ports.VXLAN, GENEVEPorts: capture.Ports.GENEVE})
 	w.send(sent)
 	l.awaitReceived(uint64(len(sent)))
 	ledger, lost := l.end()
 
 	var got []string
 	for _, packet := range l.packets {
-		hash := sha256.Sum256(withoutMadeUp(packet))
-		got = append(got, hex.EncodeToString(hash[:]))
+		got = append(got, corpus.Hash(withoutMadeUp(packet)))
 	}
-	if diff := cmp.Diff(expected.wanted(all), got); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("inner frames (-want +got):\n%s", diff)
 	}
 	if ledger.Received != uint64(len(sent)) || ledger.Outcomes[abi.OutcomeDelivered] != uint64(len(got)) || len(lost) > 0 {

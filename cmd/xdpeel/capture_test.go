@@ -21,6 +21,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/capfile"
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/corpus"
 	"github.com/xdpeel/xdpeel/loader"
 )
 
@@ -486,17 +487,12 @@ func TestKilledCaptureLeavesNothing(t *testing.T) {
 // readWhole returns the frames of a file that may yet grow.
 func readWhole(t *testing.T, path string) (list [][]byte) {
 	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
+	frames, err := corpus.Frames(path)
+	if err != nil && !errors.As(err, new(*capfile.TornError)) {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	reader, err := capfile.NewReader(file)
-	for err == nil {
-		var frame capfile.Frame
-		if frame, err = reader.Next(); err == nil {
-			list = append(list, bytes.Clone(frame.Data))
-		}
+	for _, frame := range frames {
+		list = append(list, frame.Data)
 	}
 	return list
 }

@@ -2,10 +2,9 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/capfile"
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/corpus"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -47,28 +47,17 @@ func readLedger(t *testing.T, path string) (ledger ledgerJSON) {
 	return ledger
 }
 
-// readFrames returns the frames of a capture file.
+// readFrames returns the frames of a capture file, which must be whole.
 func readFrames(t *testing.T, path string) (list [][]byte) {
 	t.Helper()
-	file, err := os.Open(path)
+	frames, err := corpus.Frames(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	reader, err := capfile.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
+	for _, frame := range frames {
+		list = append(list, frame.Data)
 	}
-	for {
-		frame, err := reader.Next()
-		if err == io.EOF {
-			return list
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, bytes.Clone(frame.Data))
-	}
+	return list
 }
 
 // pcap returns a capture file of frames, one a second.
@@ -234,55 +223,36 @@ func TestDecapBadInput(t *testing.T) {
 	}
 }
 
-// tshark reads what comes out of every capture of the corpus, and finds the same
-// frames that two dissectors found in the wrapping.
+// What comes out of every capture of the corpus is what two dissectors found in
+// the wrapping, and tshark reads it.
 func TestDecapCorpus(t *testing.T) {
-	dir := os.Getenv("XDPEEL_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "corpus")
+	captures, err := corpus.Mirrored()
+	if errors.Is(err, corpus.ErrAbsent) {
+		t.Skip(err)
 	}
-	captures, _ := filepath.Glob(filepath.Join(dir, "mirrored", "*.pcap"))
-	if len(captures) == 0 {
-		t.Skip("needs the corpus of real captures, in ../shared/corpus or XDPEEL_CORPUS")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, path := range captures {
-		t.Run(filepath.Base(path), func(t *testing.T) {
+	for _, capture := range captures {
+		t.Run(capture.Name, func(t *testing.T) {
 			t.Parallel()
-			decapCapture(t, path, filepath.Join(dir, "expected", filepath.Base(path)+".json"))
+			decapCapture(t, capture)
 		})
 	}
 }
 
-func decapCapture(t *testing.T, path, expectedPath string) {
-	var expected struct {
-		Ports  struct{ VXLAN, GENEVE []uint16 }
-		Frames []struct {
-			Action     string `json:"action"`
-			Hash       string `json:"inner_sha256"`
-			Available  string `json:"inner_available_sha256"`
-			Proto      string `json:"inner_proto"`
-			Length     int    `json:"outer_caplen"`
-			WireLength int    `json:"outer_wirelen"`
-		}
-	}
-	text, err := os.ReadFile(expectedPath)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &expected); err != nil {
-		t.Fatal(err)
-	}
+func decapCapture(t *testing.T, capture corpus.Capture) {
 	var want []string
-	for _, frame := range expected.Frames {
+	for _, frame := range capture.Frames {
 		switch {
-		case frame.Action == "decap":
-			want = append(want, frame.Hash)
-		case frame.Action == "malformed" && frame.Length < frame.WireLength && frame.WireLength < 1<<16:
-			want = append(want, frame.Available) // cut by the capture's own snap length: stripped leniently
+		case frame.Action == corpus.Decap:
+			want = append(want, frame.InnerHash)
+		case len(frame.Data) < frame.WireLength && frame.WireLength < 1<<16:
+			want = append(want, frame.AvailableHash) // cut by the capture's own snap length: stripped leniently
 		}
 	}
 	out := filepath.Join(t.TempDir(), "out.pcapng")
-	said := xdpeel(t, "", "decap", "-r", path, "-w", out, "--vxlan-ports", (*portList)(&expected.Ports.VXLAN).String())
+	said := xdpeel(t, "", "decap", "-r", capture.Path, "-w", out, "--vxlan-ports", (*portList)(&capture.Ports.VXLAN).String())
 	if said.status != 0 {
 		t.Fatalf("status %d, stderr %q", said.status, said.stderr)
 	}
@@ -291,8 +261,7 @@ func decapCapture(t *testing.T, path, expectedPath string) {
 		if bytes.HasPrefix(frame, mirror.AppendMadeUpEthernet(nil, 0)[:12]) {
 			frame = frame[14:]
 		}
-		hash := sha256.Sum256(frame)
-		got = append(got, hex.EncodeToString(hash[:]))
+		got = append(got, corpus.Hash(frame))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("inner frames (-want +got):\n%s", diff)

@@ -2,14 +2,11 @@ package frames_test
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/xdpeel/xdpeel/capfile"
+	"github.com/xdpeel/xdpeel/lab/corpus"
 	"github.com/xdpeel/xdpeel/lab/frames"
 )
 
@@ -18,32 +15,16 @@ import (
 // source ports, which nobody but AWS can work out.
 func TestWrapAsAWS(t *testing.T) {
 	t.Parallel()
-	root := os.Getenv("XDPEEL_CORPUS")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "corpus")
+	directory, err := corpus.Directory()
+	if err != nil {
+		t.Skip(err)
 	}
-	path := filepath.Join(root, "mirrored", "OISF_suricata-verify__vxlan.pcap")
-	file, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("needs the corpus of captures: no %s (set XDPEEL_CORPUS)", path)
-	}
+	captured, err := corpus.Frames(filepath.Join(directory, "mirrored", "OISF_suricata-verify__vxlan.pcap"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	reader, err := capfile.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := 1; ; n++ {
-		captured, err := reader.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkWrapped(t, n, captured.Data)
+	for i, frame := range captured {
+		checkWrapped(t, i+1, frame.Data)
 	}
 }
 
