@@ -42,9 +42,9 @@ generate: ## compile the BPF object and what is generated from it
 .PHONY: check
 check: ## formatting, vet, staticcheck, and headers that compile alone
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
-	go vet ./... && go vet -tags guest ./loader
+	go vet ./... && go vet -tags guest ./loader ./scripts/vm/...
 	go run $(STATICCHECK) ./...
-	go run $(STATICCHECK) -tags guest ./loader
+	go run $(STATICCHECK) -tags guest ./loader ./scripts/vm/...
 	scripts/install-deps.sh generate
 	scripts/check-headers.sh
 

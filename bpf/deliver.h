@@ -57,7 +57,10 @@ static __always_inline enum ring_loss deliver(const struct frame *frame, struct 
 		return RING_LOSS_RING_MISSING;
 	packet->time = bpf_ktime_get_ns();
 	packet->captured = packet->arrived > cfg.snap_length ? cfg.snap_length : packet->arrived;
-	bytes = packet->ethertype ? packet->captured - ETH_HLEN : packet->captured;
+	bytes = packet->captured;
+	/* The made-up header is not copied. That it is always there is not for the verifier to know. */
+	if (packet->ethertype)
+		bytes = bytes > ETH_HLEN ? bytes - ETH_HLEN : 0;
 	if (bytes <= ROOM_HEADERS)
 		return copy_out(ring, frame, packet, bytes, ROOM_HEADERS);
 	if (bytes <= ROOM_SMALL)

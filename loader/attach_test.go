@@ -194,7 +194,7 @@ func TestAttachRefusalNamesTheRemedy(t *testing.T) {
 		if want := "veth: Peer MTU is too large to set XDP"; refusal.Reason != want {
 			return fmt.Errorf("reason %q, want %q", refusal.Reason, want)
 		}
-		if want := "ip link set dev PEER mtu 3498"; refusal.Remedy != want {
+		if want := "ip link set dev PEER mtu 3494"; refusal.Remedy != want {
 			return fmt.Errorf("remedy %q, want %q", refusal.Remedy, want)
 		}
 		return nil

@@ -20,9 +20,20 @@ import (
 // of the packets that are outcome delivered.
 func (p *Program) Ledger() (ledger *mirror.Ledger, ringLost map[mirror.Loss]uint64, err error) {
 	ledger = mirror.NewLedger("", "")
+	if ringLost, err = p.readFrames(ledger); err != nil {
+		return nil, nil, err
+	}
+	if err := p.readSessions(ledger); err != nil {
+		return nil, nil, err
+	}
+	return ledger, ringLost, nil
+}
+
+// readFrames reads what became of all frames, whatever their session.
+func (p *Program) readFrames(ledger *mirror.Ledger) (ringLost map[mirror.Loss]uint64, err error) {
 	var cpus []bpf.XdpeelAccounts
 	if err := p.maps.Ledger.Lookup(uint32(0), &cpus); err != nil {
-		return nil, nil, fmt.Errorf("read ledger: %w", err)
+		return nil, fmt.Errorf("read ledger: %w", err)
 	}
 	ringLost = make(map[mirror.Loss]uint64)
 	for _, cpu := range cpus {
@@ -36,10 +47,7 @@ func (p *Program) Ledger() (ledger *mirror.Ledger, ringLost map[mirror.Loss]uint
 			}
 		}
 	}
-	if err := p.readSessions(ledger); err != nil {
-		return nil, nil, err
-	}
-	return ledger, ringLost, nil
+	return ringLost, nil
 }
 
 func (p *Program) readSessions(ledger *mirror.Ledger) (err error) {

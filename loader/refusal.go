@@ -10,30 +10,27 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// singleBufferMTU returns the largest MTU, in bytes, at which a driver keeps each
-// frame in one buffer: a page, less XDP's headroom and the kernel's trailer. It is
-// 3498 with ENA (its README), 3506 with veth and virtio_net, which on old kernels
-// drops silently above 3498, and 3494 with vmxnet3.
-func singleBufferMTU(driver string) int {
-	if driver == "vmxnet3" {
-		return 3494
-	}
-	return 3498
-}
+// singleBufferMTU is an MTU, in bytes, at which every driver keeps each frame in one
+// buffer: a page, less XDP's headroom and the kernel's trailer. ENA says 3498 (its
+// README), veth and virtio_net say 3506, of which virtio_net drops the longest
+// frames silently, and vmxnet3 says 3494 (docs/kernels.md).
+const singleBufferMTU = 3494
 
 // quirk refuses what a driver would take and then not do.
 func quirk(iface netlink.Link, how attempt) *Refusal {
-	mtu, limit := iface.Attrs().MTU, singleBufferMTU("virtio_net")
-	if how.mode != ModeNative || mtu <= limit || driver(iface) != "virtio_net" || knowsFragments() {
+	mtu := iface.Attrs().MTU
+	if how.mode != ModeNative || mtu <= singleBufferMTU || driver(iface) != "virtio_net" || knowsFragments() {
 		return nil
 	}
 	return &Refusal{
 		Tried: how.String(),
 		Reason: fmt.Sprintf("virtio_net on Linux %s takes an MTU of %d and then silently drops frames over %d bytes",
-			kernelRelease(), mtu, limit),
-		Remedy: mtuCommand(iface.Attrs().Name, limit),
+			kernelRelease(), mtu, singleBufferMTU+mirror.EthernetLength),
+		Remedy: mtuCommand(iface.Attrs().Name, singleBufferMTU),
 		err:    unix.ERANGE,
 	}
 }
@@ -88,19 +85,18 @@ func askNetlink(iface netlink.Link, program *ebpf.Program) string {
 // words or its error tell.
 func remedy(iface netlink.Link, words string, err error) string {
 	name, mtu, driver := iface.Attrs().Name, iface.Attrs().MTU, driver(iface)
-	limit := singleBufferMTU(driver)
 	lower := strings.ToLower(words)
 	switch {
 	case strings.Contains(lower, "peer mtu"):
-		return mtuCommand(peerName(iface), limit)
+		return mtuCommand(peerName(iface), singleBufferMTU)
 	case strings.Contains(lower, "mtu"), errors.Is(err, unix.ERANGE):
-		return mtuCommand(name, limit)
+		return mtuCommand(name, singleBufferMTU)
 	case strings.Contains(lower, "gro_hw"):
 		return fmt.Sprintf("ethtool -K %s rx-gro-hw off rx off", name)
 	case strings.Contains(lower, "lro"):
 		return fmt.Sprintf("ethtool -K %s lro off", name)
-	case driver == "ena" && mtu > limit:
-		return mtuCommand(name, limit)
+	case driver == "ena" && mtu > singleBufferMTU:
+		return mtuCommand(name, singleBufferMTU)
 	case driver == "ena":
 		return channelCommand(name)
 	default:
