@@ -3,6 +3,7 @@ package loader
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"os"
@@ -280,13 +281,20 @@ func TestEveryConfigurationLoads(t *testing.T) {
 	for port := range uint16(abi.LimitPorts) {
 		many = append(many, 5000+port)
 	}
-	lengths := []int{14, 15, 64, 100, 128, 142, 143, 256, 270, 271, 640, 654, 1024, 1500, 1536, 1550, 1551, 9000, 9216, 9230, 9231, 65534, 65535}
-	for _, length := range lengths {
-		newKernelJudge(t, mirror.Options{SnapLength: length})
-		newKernelJudge(t, mirror.Options{SnapLength: length, VNIs: []uint32{1}, VXLANPorts: many, GENEVEPorts: []uint16{}})
+	list := []mirror.Options{
+		{VXLANPorts: []uint16{}, GENEVEPorts: many},
+		{VXLANPorts: []uint16{}, GENEVEPorts: []uint16{}},
 	}
-	newKernelJudge(t, mirror.Options{VXLANPorts: []uint16{}, GENEVEPorts: many})
-	newKernelJudge(t, mirror.Options{VXLANPorts: []uint16{}, GENEVEPorts: []uint16{}})
+	for _, length := range []int{
+		14, 15, 64, 100, 128, 142, 143, 256, 270, 271, 640, 654, 1024, 1500, 1536, 1550, 1551, 9000, 9216, 9230, 9231, 65534, 65535,
+	} {
+		list = append(list,
+			mirror.Options{SnapLength: length},
+			mirror.Options{SnapLength: length, VNIs: []uint32{1}, VXLANPorts: many, GENEVEPorts: []uint16{}})
+	}
+	for _, o := range list {
+		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) { newKernelJudge(t, o) })
+	}
 }
 
 func TestVerifiedInstructions(t *testing.T) {
