@@ -34,10 +34,15 @@ fuzz: ## let the kernel, its C compiled natively and the reference judge the sam
 	scripts/install-deps.sh generate
 	scripts/fuzz.sh $(FUZZ_DURATION)
 
+.PHONY: bench
+bench: ## measure xdpeel beside what people use today, and write the report (as root, some 20 minutes)
+	scripts/install-deps.sh test
+	go run ./benchmarks
+
 .PHONY: generate
-generate: ## compile the BPF object and what is generated from it
+generate: ## compile the BPF objects and what is generated from them
 	scripts/install-deps.sh generate
-	go generate ./bpf
+	go generate ./bpf ./benchmarks/...
 
 .PHONY: check
 check: ## formatting, vet, staticcheck, and headers that compile alone

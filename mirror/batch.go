@@ -8,6 +8,14 @@ type Batch struct {
 	arena   []byte
 }
 
+// What a batch of a capture holds: some milliseconds of packets at a million a
+// second, in so few bytes that they are still in the cache when they are written,
+// and at the least one packet of the largest.
+const (
+	CapturePackets = 4096
+	CaptureBytes   = 1 << 20
+)
+
 // NewBatch returns an empty batch that holds at most packets packets and bytes
 // bytes of their data.
 func NewBatch(packets, bytes int) *Batch {

@@ -15,13 +15,6 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// What a batch holds: the packets of a few milliseconds at a few million a second,
-// and at the least one of the largest.
-const (
-	batchPackets = 8192
-	batchBytes   = 8 << 20
-)
-
 // checkInterval is how often it is looked whether the program is still on its interface.
 const checkInterval = 250 * time.Millisecond
 
@@ -116,7 +109,7 @@ func (c *capturing) watch(ctx context.Context) error {
 // pump moves packets until the reader has no more. It calls stop when no more
 // are wanted or none can be taken, and counts those that come all the same.
 func (c *capturing) pump(stop func()) (err error) {
-	batch := mirror.NewBatch(batchPackets, batchBytes)
+	batch := mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)
 	for {
 		batch.Reset()
 		readErr := c.reader.Read(batch)

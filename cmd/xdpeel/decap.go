@@ -67,7 +67,7 @@ type stripping struct {
 
 // decap strips the capture input. What was whole of a torn one is kept.
 func decap(ctx context.Context, env *environment, input string, output outputFlags, options mirror.Options) (err error) {
-	s := &stripping{batch: mirror.NewBatch(batchPackets, batchBytes)}
+	s := &stripping{batch: mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)}
 	in, name, err := openInput(ctx, env, input, s.push)
 	if err != nil {
 		return err

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/benchmarks/programs"
+)
+
+// liveBatch is how many frames the kernel hands on together when it runs a
+// program with live frames, and how many the generator sends in one go.
+const liveBatch = 32
+
+// Generator sends the packets of a workload into a veth pair.
+type Generator struct {
+	frames  *Frames
+	lane    *Lane
+	objects programs.GeneratorObjects
+	next    uint64
+}
+
+// NewGenerator loads the generator program for a lane.
+func NewGenerator(lane *Lane, frames *Frames) (*Generator, error) {
+	spec, err := programs.LoadGenerator()
+	if err != nil {
+		return nil, fmt.Errorf("read generator: %w", err)
+	}
+	if err := spec.Variables[programs.GeneratorVarCfg].Set(frames.constants()); err != nil {
+		return nil, fmt.Errorf("set workload: %w", err)
+	}
+	g := &Generator{frames: frames, lane: lane}
+	if err := spec.LoadAndAssign(&g.objects, nil); err != nil {
+		return nil, fmt.Errorf("load generator: %w", err)
+	}
+	err = lane.pair.A.Namespace.Do(func() error {
+		return g.objects.Wire.Put(uint32(0), uint32(lane.pair.A.Index))
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lead generator to its veth: %w", err), g.Close())
+	}
+	return g, nil
+}
+
+// Sent is what a run of the generator did.
+type Sent struct {
+	Packets uint64
+	Took    time.Duration // from the first packet to the last
+}
+
+// Rate returns packets a second.
+func (s Sent) Rate() float64 { return float64(s.Packets) / s.Took.Seconds() }
+
+// Send sends the next packets at a rate in packets a second; 0 is as fast as it
+// goes. A run that is interrupted goes on where it was.
+func (g *Generator) Send(ctx context.Context, packets uint64, rate float64) (Sent, error) {
+	state := programs.GeneratorProgress{Sequence: g.next, First: g.next, Limit: g.next + packets}
+	if rate > 0 {
+		state.Interval = uint64(1e12 / rate)
+	}
+	if err := g.objects.Run.Set(state); err != nil {
+		return Sent{}, fmt.Errorf("start generator: %w", err)
+	}
+	options := ebpf.RunOptions{
+		Data: g.frames.longest(), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: liveBatch,
+	}
+	for state.Sequence < state.Limit {
+		if ctx.Err() != nil {
+			return Sent{}, context.Cause(ctx)
+		}
+		// So few at a time that an interrupt of the benchmark is soon seen.
+		options.Repeat = uint32(min(state.Limit-state.Sequence, chunk(rate)))
+		err := g.lane.pair.A.Namespace.Do(func() error {
+			return onCPU(generatorCPU, func() error { _, err := g.objects.Generate.Run(&options); return err })
+		})
+		if err != nil {
+			return Sent{}, fmt.Errorf("run generator: %w", err)
+		}
+		if err := g.objects.Run.Get(&state); err != nil {
+			return Sent{}, fmt.Errorf("read generator: %w", err)
+		}
+	}
+	g.next = state.Limit
+	return Sent{Packets: packets, Took: time.Duration(state.LastAt - state.FirstAt)}, nil
+}
+
+// chunk returns how many packets go in one system call: those of half a second.
+func chunk(rate float64) uint64 {
+	if rate == 0 {
+		return 1 << 20
+	}
+	return uint64(max(rate/2, liveBatch))
+}
+
+// Close unloads the program.
+func (g *Generator) Close() error { return g.objects.Close() }

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// GrowthPoint is what a packet costs, and a capture holds, at one point of a scale.
+type GrowthPoint struct {
+	Scale   string    `json:"scale"`          // what grows: "sessions", "flows", "bytes" of the inner frame, "cpus"
+	At      int       `json:"at"`             // how far
+	Kernel  Quartiles `json:"kernel_cpu_ns"`  // a packet, up to the ring
+	Process Quartiles `json:"process_cpu_ns"` // a packet, ring to file
+	Memory  Memory    `json:"memory"`         // the most of all rounds
+}
+
+// growthRate is a rate that is lost by none of the growth trials, in packets a
+// second; jumboRate is that of the frames that a packet socket sends.
+const (
+	growthRate = 200_000
+	jumboRate  = 20_000
+	growthTime = 500 * time.Millisecond
+)
+
+// growthScale is one thing that grows while the others stay.
+type growthScale struct {
+	name     string
+	points   []int
+	workload func(at int) Workload
+}
+
+// growthScales are those that can be measured now. Frames of more than a page
+// come through a packet socket, which costs the receiving side more.
+var growthScales = []growthScale{
+	{"sessions", []int{1, 10, 100, 1000, 10_000}, func(n int) Workload {
+		return Workload{Sizes: []int{64}, Flows: max(n, 1000), Sessions: n}
+	}},
+	{"flows", []int{1, 10, 100, 1000, 10_000, 100_000, 1_000_000}, func(n int) Workload {
+		return Workload{Sizes: []int{64}, Flows: n, Sessions: 1}
+	}},
+	{"bytes", []int{64, 128, 256, 512, 1024, 1450, 9001}, func(n int) Workload {
+		return Workload{Sizes: []int{n}, Flows: 1000, Sessions: 1}
+	}},
+}
+
+// growthSeries are the rounds of one point.
+type growthSeries struct {
+	scale           growthScale
+	at              int
+	kernel, process []float64
+	memory          Memory
+}
+
+// measureGrowth measures xdpeel at all points of all scales, round by round.
+func measureGrowth(ctx context.Context, xdpeel Contender, directory string, rounds int) (points []GrowthPoint, err error) {
+	var all []*growthSeries
+	for _, scale := range growthScales {
+		for _, at := range scale.points {
+			all = append(all, &growthSeries{scale: scale, at: at})
+		}
+	}
+	for range rounds {
+		for _, series := range all {
+			if err := series.round(ctx, xdpeel, directory); err != nil {
+				return nil, fmt.Errorf("%d %s: %w", series.at, series.scale.name, err)
+			}
+		}
+	}
+	for _, s := range all {
+		points = append(points, GrowthPoint{s.scale.name, s.at, quartiles(s.kernel), quartiles(s.process), s.memory})
+	}
+	return points, nil
+}
+
+// round measures a point once.
+func (g *growthSeries) round(ctx context.Context, xdpeel Contender, directory string) (err error) {
+	workload := g.scale.workload(g.at)
+	stand, err := NewStand(xdpeel, workload, directory)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stand.Close()) }()
+	rate := float64(growthRate)
+	if stand.jumbo {
+		rate = jumboRate
+	}
+	// Each flow has its turn at least once.
+	duration := max(growthTime, time.Duration(float64(workload.Flows)/rate*1e9))
+	trial, err := stand.Try(ctx, rate, duration)
+	if err != nil {
+		return err
+	}
+	if trial.Received == 0 {
+		return errors.New("not a packet arrived")
+	}
+	g.kernel = append(g.kernel, float64(trial.Kernel.Nanoseconds())/float64(trial.Received))
+	g.process = append(g.process, float64(trial.Process.Nanoseconds())/float64(trial.Received))
+	g.memory.Resident, g.memory.Maps = max(g.memory.Resident, trial.Memory.Resident), max(g.memory.Maps, trial.Memory.Maps)
+	slog.Debug("growth", "scale", g.scale.name, "at", g.at, "kernel", trial.Kernel, "process", trial.Process, "lost", trial.Lost())
+	return nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"github.com/safchain/ethtool"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab"
+)
+
+// Lane is a wire of its own: the generator's end of a veth pair in one network
+// namespace, and in another the end on which the contender listens.
+type Lane struct {
+	pair    *lab.Pair
+	closers []func() error
+}
+
+var laneNumber atomic.Int64
+
+// NewLane makes a lane for outer frames of at most mtu bytes behind the Ethernet
+// header. The receiving end works in a thread of its own, as soon as something
+// switches its NAPI on.
+func NewLane(mtu int) (_ *Lane, err error) {
+	l := new(Lane)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}()
+	source, err := lab.NewNamespace("xdpeel-bench-source")
+	if err != nil {
+		return nil, err
+	}
+	l.closers = append(l.closers, source.Close)
+	sink, err := lab.NewNamespace("xdpeel-bench-sink")
+	if err != nil {
+		return nil, err
+	}
+	l.closers = append(l.closers, sink.Close)
+	// The threads of NAPI bear the name of their interface, and know no namespaces.
+	name := fmt.Sprintf("b%d-%d", os.Getpid(), laneNumber.Add(1))
+	l.pair, err = lab.NewPair(source, sink, lab.VethOptions{NameA: name + "s", NameB: name + "r", MTU: mtu, OffloadsOff: true})
+	if err != nil {
+		return nil, err
+	}
+	return l, l.makeThreaded()
+}
+
+// makeThreaded has the receiving end's NAPI run in kernel threads. A veth has no
+// NAPI, and so takes nothing from an XDP redirect, unless GRO is on or a program
+// is attached; what comes first is GRO.
+func (l *Lane) makeThreaded() error {
+	return l.pair.B.Namespace.Do(func() error {
+		if err := switchGRO(l.pair.B.Name, true); err != nil {
+			return err
+		}
+		return writeSys("class/net/"+l.pair.B.Name+"/threaded", "1")
+	})
+}
+
+func switchGRO(iface string, on bool) error {
+	tool, err := ethtool.NewEthtool()
+	if err != nil {
+		return fmt.Errorf("open ethtool: %w", err)
+	}
+	defer tool.Close()
+	if err := tool.Change(iface, map[string]bool{"rx-gro": on}); err != nil {
+		return fmt.Errorf("switch GRO of %q: %w", iface, err)
+	}
+	return nil
+}
+
+// passAll keeps NAPI on for a contender without a program of its own: by one that
+// passes everything, instead of GRO, which has nothing to merge here.
+func (l *Lane) passAll() error {
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "pass", Type: ebpf.XDP, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
+	})
+	if err != nil {
+		return fmt.Errorf("load program that passes everything: %w", err)
+	}
+	l.closers = append(l.closers, program.Close)
+	return l.pair.B.Namespace.Do(func() error {
+		attached, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: l.pair.B.Index, Flags: link.XDPDriverMode})
+		if err != nil {
+			return fmt.Errorf("attach program that passes everything: %w", err)
+		}
+		l.closers = append(l.closers, attached.Close)
+		return switchGRO(l.pair.B.Name, false)
+	})
+}
+
+// xdpPass is XDP_PASS of linux/bpf.h.
+const xdpPass = 2
+
+// writeSys writes a file of the sysfs that belongs to the calling thread's
+// network namespace; /sys is of the one in which it was mounted.
+func writeSys(path, value string) error {
+	context, err := unix.Fsopen("sysfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("open sysfs: %w", err)
+	}
+	defer unix.Close(context)
+	if err := unix.FsconfigCreate(context); err != nil {
+		return fmt.Errorf("make sysfs: %w", err)
+	}
+	root, err := unix.Fsmount(context, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("mount sysfs: %w", err)
+	}
+	defer unix.Close(root)
+	fd, err := unix.Openat(root, path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open %q of sysfs: %w", path, err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte(value)); err != nil {
+		return fmt.Errorf("write %q of sysfs: %w", path, err)
+	}
+	return nil
+}
+
+// Close removes the lane, in the reverse order of its making.
+func (l *Lane) Close() error {
+	var errs []error
+	for i := len(l.closers) - 1; i >= 0; i-- {
+		errs = append(errs, l.closers[i]())
+	}
+	l.closers = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab"
+)
+
+// Product is xdpeel's own kernel program without an interface, and with rings
+// that the benchmark lays out.
+type Product struct {
+	objects bpf.XdpeelObjects
+	rings   []*ebpf.Map // each once
+}
+
+// Layout says who has which ring.
+type Layout bool
+
+// The layouts.
+const (
+	OwnRings   Layout = false // one for each CPU, as in xdpeel
+	SharedRing Layout = true  // one of all CPUs, with as much room as theirs together
+)
+
+// ringSize is what loader gives one CPU on a small host, in bytes.
+const ringSize = 16 << 20
+
+// LoadProduct loads the program as loader does.
+func LoadProduct(layout Layout) (_ *Product, err error) {
+	spec, err := bpf.LoadXdpeel()
+	if err != nil {
+		return nil, fmt.Errorf("read embedded object: %w", err)
+	}
+	p := new(Product)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	if err := spec.Variables[bpf.XdpeelVarCfg].Set(productConfig()); err != nil {
+		return nil, fmt.Errorf("set constants: %w", err)
+	}
+	cpus, err := prepareRings(spec, layout)
+	if err != nil {
+		return nil, err
+	}
+	if err := spec.LoadAndAssign(&p.objects, nil); err != nil {
+		return nil, fmt.Errorf("load program: %w", err)
+	}
+	p.rings, err = giveRings(p.objects.Rings, spec.Maps[bpf.XdpeelMapRings].InnerMap, cpus, layout)
+	return p, err
+}
+
+// productConfig is the configuration of `xdpeel capture` without flags.
+func productConfig() bpf.XdpeelConfig {
+	network := func(port uint16) uint16 {
+		return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, port))
+	}
+	return bpf.XdpeelConfig{
+		SnapLength:  abi.LimitSnapLength,
+		VxlanPorts:  [abi.LimitPorts]uint16{network(4789)},
+		GenevePorts: [abi.LimitPorts]uint16{network(6081)},
+	}
+}
+
+// prepareRings sets the sizes that are left open in the object.
+func prepareRings(spec *ebpf.CollectionSpec, layout Layout) (cpus int, err error) {
+	if cpus, err = ebpf.PossibleCPU(); err != nil {
+		return 0, fmt.Errorf("count possible CPUs: %w", err)
+	}
+	rings := spec.Maps[bpf.XdpeelMapRings]
+	rings.MaxEntries = uint32(cpus)
+	rings.InnerMap.MaxEntries = ringSize
+	if layout == SharedRing {
+		for rings.InnerMap.MaxEntries < uint32(min(cpus, 8)*ringSize) {
+			rings.InnerMap.MaxEntries *= 2
+		}
+	}
+	return cpus, nil
+}
+
+// giveRings makes the rings and gives each CPU one. It returns those made, also
+// with an error.
+func giveRings(outer *ebpf.Map, spec *ebpf.MapSpec, cpus int, layout Layout) (rings []*ebpf.Map, err error) {
+	for cpu := range cpus {
+		if layout == OwnRings || cpu == 0 {
+			ring, err := ebpf.NewMap(spec)
+			if err != nil {
+				return rings, fmt.Errorf("create ring: %w", err)
+			}
+			rings = append(rings, ring)
+		}
+		if err := outer.Put(uint32(cpu), rings[len(rings)-1]); err != nil {
+			return rings, fmt.Errorf("give ring to CPU %d: %w", cpu, err)
+		}
+	}
+	return rings, nil
+}
+
+// Close unloads the program.
+func (p *Product) Close() error {
+	errs := []error{p.objects.Close()}
+	for _, ring := range p.rings {
+		errs = append(errs, ring.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// empty throws away what the rings hold.
+func (p *Product) empty() error {
+	for _, ring := range p.rings {
+		if err := emptyRing(ring); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emptyRing has a ring's consumer catch up with its producer: their positions
+// are the first words of its first two pages (kernel/bpf/ringbuf.c).
+func emptyRing(ring *ebpf.Map) error {
+	page := os.Getpagesize()
+	consumer, err := unix.Mmap(ring.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("map ring: %w", err)
+	}
+	defer func() { _ = unix.Munmap(consumer) }()
+	producer, err := unix.Mmap(ring.FD(), int64(page), page, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("map ring: %w", err)
+	}
+	defer func() { _ = unix.Munmap(producer) }()
+	position := atomic.LoadUint64((*uint64)(unsafe.Pointer(&producer[0])))
+	atomic.StoreUint64((*uint64)(unsafe.Pointer(&consumer[0])), position)
+	return nil
+}
+
+// ringRoom returns how many packets of an inner size a ring of one CPU holds
+// with some to spare. The rooms of a record are those of bpf/deliver.h.
+func ringRoom(size int) uint32 {
+	room := 1536
+	for _, smaller := range []int{640, 256, 128} {
+		if size <= smaller {
+			room = smaller
+		}
+	}
+	record := 8 + int(unsafe.Sizeof(bpf.XdpeelPacket{})) + room
+	return uint32(ringSize / record * 95 / 100)
+}
+
+// counts returns the program's accounts, summed over the CPUs.
+func (p *Product) counts() (outcomes [abi.OutcomeMax]uint64, ringLost uint64, err error) {
+	var cpus []bpf.XdpeelAccounts
+	if err := p.objects.Ledger.Lookup(uint32(0), &cpus); err != nil {
+		return outcomes, 0, fmt.Errorf("read ledger: %w", err)
+	}
+	for _, cpu := range cpus {
+		for outcome := range outcomes {
+			outcomes[outcome] += cpu.Outcomes[outcome].Packets
+		}
+		for _, n := range cpu.RingLost {
+			ringLost += n
+		}
+	}
+	return outcomes, ringLost, nil
+}
+
+// runLive runs a program over live frames on a CPU, in a namespace whose stack
+// gets what the program passes. It returns what a frame took, harness included.
+func runLive(ns *lab.Namespace, program *ebpf.Program, cpu int, frame []byte, repeat uint32) (took time.Duration, err error) {
+	options := ebpf.RunOptions{
+		Data: frame, Repeat: repeat, Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: 64,
+	}
+	err = ns.Do(func() error {
+		return onCPU(cpu, func() error {
+			began, err := threadTime()
+			if err != nil {
+				return err
+			}
+			if _, err := program.Run(&options); err != nil {
+				return fmt.Errorf("run program with live frames: %w", err)
+			}
+			ended, err := threadTime()
+			took = ended - began
+			return err
+		})
+	})
+	return took, err
+}

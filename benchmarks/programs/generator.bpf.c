@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+//go:build ignore
+
+/*
+ * The packet generator. It is run with live frames, each of which holds the
+ * longest frame of the workload; it makes frame number `sequence` of that, when
+ * its time has come, and sends it into a veth pair. benchmarks/workload.go makes
+ * the same frames in Go, and its test compares the two byte for byte.
+ */
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define MIX_MAX 16
+#define BURST 32 /* frames that leave together, as a network card hands them up */
+#define LATE_MAX 50000 /* nanoseconds behind its time that the generator makes up for */
+
+/*
+ * A size of frame. The sums are Internet checksums (RFC 1071) under way, of
+ * 16-bit words as they lie in memory, with 0 where the program writes.
+ */
+struct size {
+	__u32 frame;        /* bytes of the outer frame */
+	__u32 outer_ip_sum;
+	__u32 inner_ip_sum;
+	__u32 udp_sum;      /* of the inner datagram and its pseudo-header */
+};
+
+struct workload {
+	struct size mix[MIX_MAX]; /* frame n is of size n % mixed */
+	__u32 mixed;
+	__u32 flows;
+	__u32 sessions;
+	__be32 first_source;      /* outer source of session 0; the others follow */
+	__be32 first_client;      /* inner source of flow 0; the others follow */
+	__u32 first_vni;
+};
+
+/* Frozen when the program is loaded. */
+volatile const struct workload cfg;
+
+/* Read and written by user space between runs. One run at a time, on one CPU. */
+struct progress {
+	__u64 sequence; /* of the next frame, and so the number of frames sent */
+	__u64 first;    /* of this run */
+	__u64 limit;    /* where this run ends */
+	__u64 interval; /* between frames, picoseconds; 0: as fast as it goes */
+	__u64 first_at; /* CLOCK_MONOTONIC of this run's first frame, nanoseconds; 0: not yet */
+	__u64 last_at;  /* of its last frame */
+	__u64 began;    /* first_at, later by all that frames were put off */
+} run;
+
+/* Where frames go. Key: 0. Value: interface index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} wire SEC(".maps");
+
+/* What is in each inner UDP payload, in host byte order. */
+struct stamp {
+	__u64 sequence;
+	__u32 flow;
+	__u32 session;
+	__u32 check;
+} __attribute__((packed));
+
+struct headers {
+	struct ethhdr ethernet;
+	struct iphdr ip;
+	struct udphdr udp;
+	__be32 vxlan_flags;
+	__be32 vxlan_vni;
+	struct ethhdr inner_ethernet;
+	struct iphdr inner_ip;
+	struct udphdr inner_udp;
+	struct stamp stamp;
+} __attribute__((packed));
+
+static __always_inline __u16 fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static long is_time(__u32 turn, __u64 *due)
+{
+	return bpf_ktime_get_ns() >= *due;
+}
+
+/*
+ * Turns until the time of frame `sequence` has come. If it passed long ago, since
+ * something else had the CPU, all later frames are put off: to catch up would be
+ * a burst that nobody asked for.
+ */
+static __always_inline void await(__u64 sequence)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u64 due;
+
+	if (!run.first_at)
+		run.first_at = run.began = now;
+	due = run.began + (sequence - run.first) * run.interval / 1000;
+	if (now > due + LATE_MAX)
+		run.began += now - due;
+	else if (run.interval)
+		bpf_loop(1 << 23, is_time, &due, 0);
+}
+
+static __always_inline __u32 check_of(const struct stamp *stamp)
+{
+	__u64 mixed = (stamp->sequence + 1) * 0x9e3779b97f4a7c15ull;
+
+	mixed ^= ((__u64)stamp->flow << 32 | stamp->session) * 0xc2b2ae3d27d4eb4full;
+	return mixed >> 32;
+}
+
+static __always_inline void write_outer(struct headers *headers, const volatile struct size *size,
+					const struct stamp *stamp, __be32 source)
+{
+	headers->ip.tot_len = bpf_htons(size->frame - ETH_HLEN);
+	headers->ip.saddr = source;
+	headers->ip.check = fold((__u64)size->outer_ip_sum + source);
+	headers->udp.source = bpf_htons(0xff80 | (stamp->flow & 0x7f));
+	headers->udp.len = bpf_htons(size->frame - ETH_HLEN - sizeof(struct iphdr));
+	headers->vxlan_vni = bpf_htonl((cfg.first_vni + stamp->session) << 8);
+}
+
+static __always_inline void write_inner(struct headers *headers, const volatile struct size *size,
+					const struct stamp *stamp, __be32 client, __be32 server)
+{
+	__u32 length = size->frame - __builtin_offsetof(struct headers, inner_ip);
+
+	headers->inner_ip.tot_len = bpf_htons(length);
+	headers->inner_ip.saddr = client;
+	headers->inner_ip.daddr = server;
+	headers->inner_ip.check = fold((__u64)size->inner_ip_sum + client + server);
+	headers->inner_udp.len = bpf_htons(length - sizeof(struct iphdr));
+	headers->stamp = *stamp;
+	headers->inner_udp.check = fold((__u64)size->udp_sum + client + server + (__u32)stamp->sequence +
+					(stamp->sequence >> 32) + stamp->flow + stamp->session + stamp->check);
+}
+
+static __always_inline bool write_frame(struct xdp_md *ctx, __u64 sequence)
+{
+	const volatile struct size *size = &cfg.mix[sequence % cfg.mixed % MIX_MAX];
+	struct stamp stamp = { .sequence = sequence, .flow = sequence % cfg.flows };
+	struct headers *headers;
+	__be32 source, client;
+
+	if (cfg.mixed > 1 && bpf_xdp_adjust_tail(ctx, (int)size->frame - (int)bpf_xdp_get_buff_len(ctx)))
+		return false;
+	headers = (void *)(long)ctx->data;
+	if ((void *)(headers + 1) > (void *)(long)ctx->data_end)
+		return false;
+	stamp.session = stamp.flow % cfg.sessions;
+	stamp.check = check_of(&stamp);
+	source = bpf_htonl(bpf_ntohl(cfg.first_source) + stamp.session);
+	client = bpf_htonl(bpf_ntohl(cfg.first_client) + stamp.flow);
+	write_outer(headers, size, &stamp, source);
+	write_inner(headers, size, &stamp, client, source);
+	return true;
+}
+
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	__u64 sequence = run.sequence;
+
+	if (sequence >= run.limit)
+		return XDP_DROP;
+	if (sequence % BURST == 0)
+		await(sequence);
+	if (!write_frame(ctx, sequence))
+		return XDP_ABORTED;
+	run.sequence = sequence + 1;
+	if (run.sequence == run.limit)
+		run.last_at = bpf_ktime_get_ns();
+	return bpf_redirect_map(&wire, 0, 0);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// quickBudget is how long a quick run may go on beginning rounds: less than the
+// 50 seconds that it may take, by what it then still has to end.
+const quickBudget = 30 * time.Second
+
+// suite is one run of the benchmarks.
+type suite struct {
+	*options
+	began time.Time
+	output
+	failures []error
+}
+
+// output is what a run brings forth.
+type output struct {
+	Machine  Machine       `json:"machine"`
+	Took     float64       `json:"seconds"`
+	Results  []Result      `json:"results"`
+	Captures []Measurement `json:"captures"`
+	Stages   []StageCost   `json:"stages,omitempty"`
+	Growth   []GrowthPoint `json:"growth,omitempty"`
+}
+
+// run measures, and writes what came out, even if a part of it failed; but
+// nothing if it was interrupted.
+func run(ctx context.Context, o *options, began time.Time) (err error) {
+	if os.Getuid() != 0 {
+		return errors.New("needs root: it makes network namespaces and loads programs into the kernel")
+	}
+	if runtime.NumCPU() < 2 {
+		return errors.New("needs two CPUs: one generates packets, the other receives them")
+	}
+	s := &suite{options: o, began: began}
+	s.Machine = describeMachine()
+	directory, err := os.MkdirTemp(o.directory, "xdpeel-bench-")
+	if err != nil {
+		return fmt.Errorf("make directory for captures: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
+	s.directory = directory
+	if s.xdpeel == "" {
+		s.xdpeel = filepath.Join(directory, "xdpeel")
+		if err := buildXdpeel(ctx, s.xdpeel); err != nil {
+			return err
+		}
+	}
+	if err := pinSelf(); err != nil {
+		return err
+	}
+	if o.quick {
+		s.quickRun(ctx)
+	} else {
+		s.fullRun(ctx)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	s.Results = append(s.Results, notBuilt()...)
+	s.Took = time.Since(began).Seconds()
+	return errors.Join(append(s.failures, s.write())...)
+}
+
+// buildXdpeel builds the xdpeel of the checkout that the benchmarks run in, with
+// the same settings, so that little has to be compiled.
+func buildXdpeel(ctx context.Context, path string) error {
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/xdpeel/xdpeel/cmd/xdpeel")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build xdpeel: %w: %s", err, out)
+	}
+	return nil
+}
+
+// attempt runs one part. What fails is listed under its name, and the rest goes on.
+func (s *suite) attempt(ctx context.Context, name string, measure func() ([]Result, error)) {
+	if ctx.Err() != nil {
+		return
+	}
+	slog.Info("measure", "part", name, "after", time.Since(s.began).Round(time.Millisecond))
+	results, err := measure()
+	s.Results = append(s.Results, results...)
+	if err != nil {
+		s.failures = append(s.failures, fmt.Errorf("%s: %w", name, err))
+		s.Results = append(s.Results, unmeasured(name, NotRun, err.Error()))
+	}
+}
+
+// quickRun measures the main figures.
+func (s *suite) quickRun(ctx context.Context) {
+	s.attempt(ctx, "pass_vs_noop", func() ([]Result, error) { return comparePass(ctx, 10) })
+	s.attempt(ctx, "user", func() ([]Result, error) {
+		return measureUser(ctx, []*userPlace{{directory: s.directory}}, 5)
+	})
+	contenders := capturers(s.xdpeel)[:3]
+	again := contenders[0]
+	again.Name += "_again"
+	plan := CapturePlan{
+		Directory: s.directory, Trial: 200 * time.Millisecond, Rounds: 10,
+		Search: Search{Step: 1.3, Precision: 0.07, Attempts: 2, MaxTrials: 8},
+	}
+	share := (quickBudget - time.Since(s.began)) / 2
+	for _, mix := range []Mix{small, full} {
+		plan.Mix, plan.Until, plan.Contenders = mix, time.Now().Add(share), contenders
+		if mix.Name == small.Name {
+			plan.Contenders = append(contenders[:len(contenders):len(contenders)], again)
+		}
+		s.attempt(ctx, captureName("capture", mix, 0), func() ([]Result, error) { return s.capture(ctx, plan) })
+	}
+	const onlyFull = "only the full run measures it: leave out --quick"
+	for _, mix := range []Mix{small, full} {
+		for _, name := range []string{"tcpdump_raw", "dumpcap_raw"} {
+			s.Results = append(s.Results, unmeasured(captureName("capture_vs_"+name, mix, 0), NotRun, onlyFull))
+		}
+	}
+	s.Results = append(s.Results, s.xdpdumpReason(onlyFull)...)
+}
+
+// fullPairs is how often each side of a comparison is measured in a full run.
+const fullPairs = 10
+
+// lossAllowed is the loss at which rates are given beside those without.
+const lossAllowed = 0.005
+
+// fullRun measures everything.
+func (s *suite) fullRun(ctx context.Context) {
+	s.attempt(ctx, "pass_vs_noop", func() ([]Result, error) { return comparePass(ctx, 2*fullPairs) })
+	s.attempt(ctx, "user", func() ([]Result, error) {
+		return measureUser(ctx, []*userPlace{{directory: s.directory}, {suffix: "_disk", directory: s.disk}}, fullPairs)
+	})
+	s.attempt(ctx, "own_rings_vs_shared_ring", func() ([]Result, error) {
+		results, points, err := measureRings(ctx, 2*fullPairs)
+		s.Growth = append(s.Growth, points...)
+		return results, err
+	})
+	s.attempt(ctx, "stages", func() (_ []Result, err error) {
+		s.Stages, err = measureStages(ctx, []int{64, 512, 1450}, 2*fullPairs)
+		return nil, err
+	})
+	s.attempt(ctx, "growth", func() ([]Result, error) {
+		points, err := measureGrowth(ctx, capturers(s.xdpeel)[0], s.directory, 3)
+		s.Growth = append(s.Growth, points...)
+		return nil, err
+	})
+	s.fullCaptures(ctx)
+}
+
+// fullCaptures compares all contenders.
+func (s *suite) fullCaptures(ctx context.Context) {
+	contenders := capturers(s.xdpeel)
+	again := contenders[0]
+	again.Name += "_again"
+	contenders = append(contenders, xdpdump(), again)
+	plan := CapturePlan{
+		Contenders: contenders, Directory: s.directory, Trial: 400 * time.Millisecond,
+		Search: Search{Step: 1.2, Precision: 0.03, Attempts: 2, Confirmations: 1, MaxTrials: 12},
+	}
+	for _, part := range fullCaptureParts {
+		plan.Mix, plan.Loss, plan.Rounds, plan.Until = part.mix, part.loss, part.rounds, time.Now().Add(part.patience)
+		s.attempt(ctx, captureName("capture", plan.Mix, plan.Loss), func() ([]Result, error) { return s.capture(ctx, plan) })
+	}
+}
+
+// fullCaptureParts are what captures are compared by. On a machine that is not
+// quiet rounds take longer; then they become fewer.
+var fullCaptureParts = []struct {
+	mix      Mix
+	loss     float64
+	rounds   int
+	patience time.Duration
+}{
+	{small, 0, fullPairs, 5 * time.Minute},
+	{full, 0, fullPairs, 5 * time.Minute},
+	{imix, 0, 3, time.Minute},
+	{small, lossAllowed, 3, time.Minute},
+	{full, lossAllowed, 3, time.Minute},
+}
+
+// write writes the JSON and, of a full run, the report.
+func (s *suite) write() error {
+	text, err := json.MarshalIndent(&s.output, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	text = append(text, '\n')
+	switch s.json {
+	case "":
+	case "-":
+		_, err = os.Stdout.Write(text)
+	default:
+		err = os.WriteFile(s.json, text, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	if s.quick {
+		return nil
+	}
+	return writeReport(s.report, &s.output, text)
+}
