@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // Product is xdpeel's own kernel program without an interface, and with rings
@@ -48,7 +49,7 @@ func LoadProduct(layout Layout) (_ *Product, err error) {
 			err = errors.Join(err, p.Close())
 		}
 	}()
-	if err := spec.Variables[bpf.XdpeelVarCfg].Set(productConfig()); err != nil {
+	if err := spec.Variables[bpf.XdpeelVarCfg].Set(loader.Config(mirror.Defaults())); err != nil {
 		return nil, fmt.Errorf("set constants: %w", err)
 	}
 	cpus, err := prepareRings(spec, layout)
@@ -60,18 +61,6 @@ func LoadProduct(layout Layout) (_ *Product, err error) {
 	}
 	p.rings, err = giveRings(p.objects.Rings, spec.Maps[bpf.XdpeelMapRings].InnerMap, cpus, layout)
 	return p, err
-}
-
-// productConfig is the configuration of `xdpeel capture` without flags.
-func productConfig() bpf.XdpeelConfig {
-	network := func(port uint16) uint16 {
-		return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, port))
-	}
-	return bpf.XdpeelConfig{
-		SnapLength:  abi.LimitSnapLength,
-		VxlanPorts:  [abi.LimitPorts]uint16{network(4789)},
-		GenevePorts: [abi.LimitPorts]uint16{network(6081)},
-	}
 }
 
 // prepareRings sets the sizes that are left open in the object.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/xdpeel/xdpeel/benchmarks/programs"
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // Stages are the programs that go the product's way in part.
@@ -31,7 +33,7 @@ func LoadStages() (_ *Stages, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if err := spec.Variables[programs.StagesVarCfg].Set(productConfig()); err != nil {
+	if err := spec.Variables[programs.StagesVarCfg].Set(loader.Config(mirror.Defaults())); err != nil {
 		return nil, fmt.Errorf("set constants of stages: %w", err)
 	}
 	cpus, err := prepareRings(spec, OwnRings)

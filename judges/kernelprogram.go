@@ -12,6 +12,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -57,7 +58,7 @@ func loadKernelProgram(o mirror.Options) (p *kernelProgram, err error) {
 		wanted := spec.Maps[bpf.XdpeelMapWantedVnis]
 		wanted.Contents = append(wanted.Contents, ebpf.MapKV{Key: vni, Value: uint8(1)})
 	}
-	if err := spec.Variables[bpf.XdpeelVarCfg].Set(config(o)); err != nil {
+	if err := spec.Variables[bpf.XdpeelVarCfg].Set(loader.Config(o)); err != nil {
 		return p, fmt.Errorf("set configuration: %w", err)
 	}
 	if err := spec.LoadAndAssign(&p.XdpeelObjects, nil); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -25,24 +26,6 @@ type Sequence struct {
 	Frames  []Frame
 }
 
-// config returns the constants that the program is loaded with.
-func config(o mirror.Options) bpf.XdpeelConfig {
-	c := bpf.XdpeelConfig{SnapLength: uint32(o.SnapLength)}
-	putPorts(&c.VxlanPorts, o.VXLANPorts)
-	putPorts(&c.GenevePorts, o.GENEVEPorts)
-	if len(o.VNIs) > 0 {
-		c.OnlyWantedVnis = 1
-	}
-	return c
-}
-
-// putPorts writes ports in network byte order.
-func putPorts(to *[abi.LimitPorts]uint16, ports []uint16) {
-	for i, port := range ports {
-		binary.BigEndian.PutUint16(bytesOf(&to[i]), port)
-	}
-}
-
 func portsOf(from *[abi.LimitPorts]uint16) []uint16 {
 	ports := []uint16{} // not nil, which would be the default port
 	for i := range from {
@@ -55,7 +38,7 @@ func portsOf(from *[abi.LimitPorts]uint16) []uint16 {
 
 // AppendBinary appends the form that native/sequence.h describes. It never fails.
 func (s *Sequence) AppendBinary(to []byte) ([]byte, error) {
-	c := config(s.Options)
+	c := loader.Config(s.Options)
 	to = append(to, bytesOf(&c)...)
 	to = binary.LittleEndian.AppendUint32(to, uint32(len(s.Options.VNIs)))
 	for _, vni := range s.Options.VNIs {

@@ -64,6 +64,15 @@ func Compiler() (string, error) {
 
 // configure writes the constants that are frozen at load (bpf/config.h).
 func configure(spec *ebpf.CollectionSpec, o mirror.Options) error {
+	if err := spec.Variables[bpf.XdpeelVarCfg].Set(Config(o)); err != nil {
+		return fmt.Errorf("set constants: %w", err)
+	}
+	return nil
+}
+
+// Config returns the program's constants for options that are complete. The VNIs
+// themselves are in a map.
+func Config(o mirror.Options) bpf.XdpeelConfig {
 	config := bpf.XdpeelConfig{
 		SnapLength: uint32(o.SnapLength),
 		VxlanPorts: networkPorts(o.VXLANPorts), GenevePorts: networkPorts(o.GENEVEPorts),
@@ -71,10 +80,7 @@ func configure(spec *ebpf.CollectionSpec, o mirror.Options) error {
 	if len(o.VNIs) > 0 {
 		config.OnlyWantedVnis = 1
 	}
-	if err := spec.Variables[bpf.XdpeelVarCfg].Set(config); err != nil {
-		return fmt.Errorf("set constants: %w", err)
-	}
-	return nil
+	return config
 }
 
 // networkPorts puts ports into the program's fixed array, in network byte order.

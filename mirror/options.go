@@ -17,6 +17,15 @@ type Options struct {
 	VNIs        []uint32 // the ones to take; none is all
 }
 
+// Defaults returns the zero Options, completed.
+func Defaults() Options {
+	o, err := Options{}.Complete()
+	if err != nil {
+		panic(err) // the defaults are within the limits
+	}
+	return o
+}
+
 // Complete returns the options with their defaults filled in. It fails if more
 // ports or VNIs are named than abi's limits allow, or one that cannot be.
 func (o Options) Complete() (Options, error) {

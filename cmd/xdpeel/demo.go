@@ -87,12 +87,8 @@ func demo(ctx context.Context, env *environment, path string) (err error) {
 }
 
 func demoCapture(path string, packets int) *captureOptions {
-	judge, err := mirror.Options{}.Complete()
-	if err != nil {
-		panic(err) // the defaults are valid
-	}
 	return &captureOptions{
-		iface: demoInterface, mode: loader.ModeAuto, count: uint64(packets), judge: judge,
+		iface: demoInterface, mode: loader.ModeAuto, count: uint64(packets), judge: mirror.Defaults(),
 		output: outputFlags{path: path},
 	}
 }
