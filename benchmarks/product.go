@@ -136,10 +136,10 @@ func emptyRing(ring *ebpf.Map) error {
 }
 
 // ringRoom returns how many packets of an inner size a ring of one CPU holds
-// with some to spare. The rooms of a record are those of bpf/deliver.h.
+// with some to spare.
 func ringRoom(size int) uint32 {
-	room := 1536
-	for _, smaller := range []int{640, 256, 128} {
+	room := abi.RoomEthernet
+	for _, smaller := range []int{abi.RoomMiddle, abi.RoomSmall, abi.RoomHeaders} {
 		if size <= smaller {
 			room = smaller
 		}

@@ -59,6 +59,20 @@ enum limit {
 	LIMIT_VNIS = 4096,           /* VNIs that --vni can name */
 };
 
+/*
+ * Bytes of a frame that a ring record has room for. A reservation in a ring must be
+ * of constant size, so records come in sizes: for a snapped header, small and
+ * middling packets, full Ethernet frames, AWS's jumbo frames, and anything.
+ */
+enum room {
+	ROOM_HEADERS = 128,
+	ROOM_SMALL = 256,
+	ROOM_MIDDLE = 640,
+	ROOM_ETHERNET = 1536,
+	ROOM_JUMBO = 9216,
+	ROOM_ANY = 65536,
+};
+
 /* A session: who mirrored it. A VNI alone is not enough, since AWS accounts may share one. */
 struct session_key {
 	__be32 source[4]; /* outer source address, network byte order; IPv4 as ::ffff:a.b.c.d */

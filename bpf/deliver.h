@@ -12,18 +12,6 @@
 #include "frame.h"
 #include "maps.h"
 
-/*
- * A reservation in a ring must be of constant size, so records come in sizes:
- * for a snapped header, small and middling packets, full Ethernet frames, AWS's
- * jumbo frames, and anything.
- */
-#define ROOM_HEADERS 128
-#define ROOM_SMALL 256
-#define ROOM_MIDDLE 640
-#define ROOM_ETHERNET 1536
-#define ROOM_JUMBO 9216
-#define ROOM_ANY 65536
-
 static __always_inline enum ring_loss copy_out(void *ring, const struct frame *frame, const struct packet *packet,
 					       __u32 bytes, __u32 room)
 {

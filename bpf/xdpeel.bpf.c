@@ -59,6 +59,7 @@ struct {
 	enum direction direction;
 	enum tunnel tunnel;
 	enum limit limit;
+	enum room room;
 } *const for_btf;
 
 #define TEXT_OF(number) #number

@@ -93,7 +93,7 @@ func (v Tunnel) String() string {
 	return "tunnel(" + strconv.Itoa(int(v)) + ")"
 }
 
-// The numbers that the kernel program and user space must agree on.
+// What the kernel program and user space must agree on.
 const (
 	LimitPorts          = 8
 	LimitOuterVLANs     = 2
@@ -102,4 +102,14 @@ const (
 	LimitSnapLength     = 65535
 	LimitSessions       = 16384
 	LimitVNIs           = 4096
+)
+
+// Bytes of a frame that a ring record has room for: records come in these sizes.
+const (
+	RoomHeaders  = 128
+	RoomSmall    = 256
+	RoomMiddle   = 640
+	RoomEthernet = 1536
+	RoomJumbo    = 9216
+	RoomAny      = 65536
 )

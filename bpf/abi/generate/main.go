@@ -17,13 +17,18 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// enums of abi.h that Go knows, and what each value is.
-var enums = []struct{ name, doc string }{
-	{"outcome", "is what became of a frame"},
-	{"ring_loss", "is why the kernel could not hand a delivered packet to user space"},
-	{"direction", "is which way a packet went, as the mirrored interface saw it"},
-	{"tunnel", "is how a packet came wrapped"},
-	{"limit", "is a number that the kernel program and user space must agree on"},
+// enums of abi.h that Go knows, and what each value is. Those that are numbers, and
+// not one of several names, become constants without a type.
+var enums = []struct {
+	name, doc string
+	numbers   bool
+}{
+	{"outcome", "is what became of a frame", false},
+	{"ring_loss", "is why the kernel could not hand a delivered packet to user space", false},
+	{"direction", "is which way a packet went, as the mirrored interface saw it", false},
+	{"tunnel", "is how a packet came wrapped", false},
+	{"limit", "What the kernel program and user space must agree on.", true},
+	{"room", "Bytes of a frame that a ring record has room for: records come in these sizes.", true},
 }
 
 // initialisms are the words that Go spells another way than with one capital.
@@ -53,7 +58,11 @@ func generate(object, output string) error {
 		if err := spec.Types.TypeByName(enum.name, &typ); err != nil {
 			return fmt.Errorf("find enum %s: %w", enum.name, err)
 		}
-		writeEnum(&out, typ, enum.doc)
+		if enum.numbers {
+			writeNumbers(&out, typ, enum.doc)
+		} else {
+			writeEnum(&out, typ, enum.doc)
+		}
 	}
 	source, err := format.Source(out.Bytes())
 	if err != nil {
@@ -62,16 +71,16 @@ func generate(object, output string) error {
 	return os.WriteFile(output, source, 0o644)
 }
 
+func writeNumbers(out *bytes.Buffer, enum *btf.Enum, doc string) {
+	fmt.Fprintf(out, "\n// %s\nconst (\n", doc)
+	for _, value := range enum.Values {
+		fmt.Fprintf(out, "\t%s = %d\n", camel(strings.ToLower(value.Name)), value.Value)
+	}
+	out.WriteString(")\n")
+}
+
 func writeEnum(out *bytes.Buffer, enum *btf.Enum, doc string) {
 	typ := camel(enum.Name)
-	if enum.Name == "limit" {
-		out.WriteString("\n// The numbers that the kernel program and user space must agree on.\nconst (\n")
-		for _, value := range enum.Values {
-			fmt.Fprintf(out, "\t%s = %d\n", camel(strings.ToLower(value.Name)), value.Value)
-		}
-		out.WriteString(")\n")
-		return
-	}
 	fmt.Fprintf(out, "\n// %s %s.\ntype %s uint8\n\n// The values of %s.\nconst (\n", typ, doc, typ, typ)
 	var labels []string
 	prefix := strings.ToUpper(enum.Name) + "_"
