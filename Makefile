@@ -35,8 +35,8 @@ fuzz: ## let the kernel, its C compiled natively and the reference judge the sam
 	scripts/fuzz.sh $(FUZZ_DURATION)
 
 .PHONY: bench
-bench: ## measure xdpeel beside what people use today, and write the report (as root, some 20 minutes)
-	scripts/install-deps.sh test
+bench: ## measure xdpeel beside what people use today, and write the report (as root, some 35 minutes)
+	scripts/install-deps.sh bench
 	go run ./benchmarks
 
 .PHONY: generate

@@ -181,11 +181,11 @@ var fullCaptureParts = []struct {
 	rounds   int
 	patience time.Duration
 }{
-	{small, 0, fullPairs, 5 * time.Minute},
-	{full, 0, fullPairs, 5 * time.Minute},
-	{imix, 0, 3, time.Minute},
-	{small, lossAllowed, 3, time.Minute},
-	{full, lossAllowed, 3, time.Minute},
+	{small, 0, fullPairs, 7 * time.Minute},
+	{full, 0, fullPairs, 7 * time.Minute},
+	{imix, 0, fullPairs, 6 * time.Minute},
+	{small, lossAllowed, fullPairs, 6 * time.Minute},
+	{full, lossAllowed, fullPairs, 6 * time.Minute},
 }
 
 // write writes the JSON and, of a full run, the report.

@@ -4,6 +4,7 @@
 # there already.
 #
 #   scripts/install-deps.sh test        run the tests: tshark and tcpdump as second opinions
+#   scripts/install-deps.sh bench       measure: what xdpeel is compared with
 #   scripts/install-deps.sh generate    compile the BPF object and the native judge
 set -euo pipefail
 
@@ -24,6 +25,11 @@ for purpose in "$@"; do
 		need tshark tshark
 		need capinfos wireshark-common
 		need tcpdump tcpdump
+		;;
+	bench)
+		need tcpdump tcpdump
+		need dumpcap wireshark-common
+		need xdpdump xdp-tools
 		;;
 	generate)
 		need clang-19 clang-19
