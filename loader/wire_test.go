@@ -113,8 +113,11 @@ func (w *wire) send(list [][]byte) {
 	}
 }
 
-// largestReplay is the longest frame, in bytes, that the wires of these tests carry.
-const largestReplay = 9000
+// Of the wires in these tests: the MTU, and the longest frame that they carry, in bytes.
+const (
+	wireMTU       = 9216
+	largestReplay = wireMTU + 14
+)
 
 // Every capture of the corpus, replayed frame by frame, gives the frames that two
 // independent dissectors found in it, in order, and nothing else.
@@ -127,7 +130,7 @@ func TestCorpusOnTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
-		w := newWire(t, lab.VethOptions{MTU: 9216})
+		w := newWire(t, lab.VethOptions{MTU: wireMTU})
 		for _, capture := range captures {
 			t.Run(string(mode)+"/"+capture.Name, func(t *testing.T) {
 				w.t = t
@@ -182,7 +185,7 @@ func withoutMadeUp(packet mirror.Packet) []byte {
 func TestJumboFrames(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		t.Run(string(mode), func(t *testing.T) {
-			w := newWire(t, lab.VethOptions{MTU: 9216})
+			w := newWire(t, lab.VethOptions{MTU: wireMTU})
 			l := listen(t, w.pair.B, mode, mirror.Options{})
 			var sent [][]byte
 			var want []mirror.Packet
@@ -211,7 +214,7 @@ func TestJumboFrames(t *testing.T) {
 func TestCasesOnTheWire(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		t.Run(string(mode), func(t *testing.T) {
-			w := newWire(t, lab.VethOptions{MTU: 9216})
+			w := newWire(t, lab.VethOptions{MTU: wireMTU})
 			var list []cases.Case
 			for _, c := range onWire(cases.All()) {
 				if len(c.Frame) <= largestReplay {
@@ -235,7 +238,7 @@ func TestCasesOnTheWire(t *testing.T) {
 
 // A reader that does not read loses packets, and every one of them is counted.
 func TestRingOverflow(t *testing.T) {
-	w := newWire(t, lab.VethOptions{MTU: 9216})
+	w := newWire(t, lab.VethOptions{MTU: wireMTU})
 	l := &listener{t: t, program: newProgram(t, mirror.Options{}), done: make(chan error, 1)}
 	l.attachment = mustAttach(t, l.program, w.pair.B, ModeNative)
 	frame := frames.Wrap(frames.UDPFrame(client, instance, frames.Payload(8900)), 7, source, target)
