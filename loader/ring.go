@@ -50,6 +50,7 @@ type ring struct {
 	buffer   *ebpf.Map
 	consumer []byte // mapping of the consumer's page
 	producer []byte // mapping of the producer's page and the data
+	data     []byte // the second part of that
 	mask     uint64
 	position uint64 // of the next record; not told to the kernel before release
 }
@@ -69,6 +70,7 @@ func newRing(spec *ebpf.MapSpec) (*ring, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("map data: %w", err), r.close())
 	}
+	r.data = r.producer[page:]
 	return r, nil
 }
 
@@ -78,9 +80,8 @@ func newRing(spec *ebpf.MapSpec) (*ring, error) {
 func (r *ring) head() (*bpf.XdpeelPacket, []byte) {
 	produced := atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.producer[0])))
 	for r.position < produced {
-		data := r.producer[os.Getpagesize():]
 		at := r.position & r.mask
-		length := atomic.LoadUint32((*uint32)(unsafe.Pointer(&data[at])))
+		length := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[at])))
 		if length&recordBusy != 0 {
 			return nil, nil
 		}
@@ -88,7 +89,7 @@ func (r *ring) head() (*bpf.XdpeelPacket, []byte) {
 			r.skip(length &^ recordDiscard)
 			continue
 		}
-		record := data[at+recordHeader : at+recordHeader+uint64(length)]
+		record := r.data[at+recordHeader : at+recordHeader+uint64(length)]
 		return (*bpf.XdpeelPacket)(unsafe.Pointer(&record[0])), record[packetHeader:]
 	}
 	return nil, nil
@@ -96,9 +97,7 @@ func (r *ring) head() (*bpf.XdpeelPacket, []byte) {
 
 // next skips the record that head returned.
 func (r *ring) next() {
-	at := r.position & r.mask
-	data := r.producer[os.Getpagesize():]
-	r.skip(*(*uint32)(unsafe.Pointer(&data[at])))
+	r.skip(*(*uint32)(unsafe.Pointer(&r.data[r.position&r.mask])))
 }
 
 // skip moves behind a record of length bytes; records begin at multiples of eight.
@@ -119,6 +118,6 @@ func (r *ring) close() error {
 	if r.consumer != nil {
 		errs = append(errs, unix.Munmap(r.consumer))
 	}
-	r.producer, r.consumer = nil, nil
+	r.producer, r.data, r.consumer = nil, nil, nil
 	return errors.Join(append(errs, r.buffer.Close())...)
 }
