@@ -21,8 +21,11 @@ enum outcome {
 	OUTCOME_MALFORMED_VXLAN,  /* no room for a VXLAN header, or its I flag is clear: passed on */
 	OUTCOME_MALFORMED_GENEVE, /* no room for the GENEVE header and options, or not version 0: passed on */
 	OUTCOME_MALFORMED_INNER,  /* an inner frame shorter than an Ethernet header: passed on */
-	OUTCOME_UNKNOWN_SESSION,  /* a mirrored packet of a session nobody asked for: passed on */
+	OUTCOME_UNKNOWN_SESSION,  /* a mirrored packet of a session nobody asked for: passed on, or dropped if so configured */
 	OUTCOME_DELIVERED,        /* offered to the outputs: consumed */
+	OUTCOME_DENIED_SOURCE,    /* a mirrored packet of a source that is not allowed: dropped */
+	OUTCOME_FILTERED,         /* the session's filter did not take it: consumed */
+	OUTCOME_SAMPLED_OUT,      /* the session's sampling left it out: consumed */
 	OUTCOME_MAX,              /* while a frame is judged: not decided yet */
 };
 
@@ -48,6 +51,31 @@ enum tunnel {
 	TUNNEL_GENEVE_VXLAN, /* a Gateway Load Balancer's GENEVE around the mirror's VXLAN */
 };
 
+/*
+ * What an inner frame holds, as filters tell frames apart: one of these, and
+ * FAMILY_TAGGED if it stands behind a VLAN tag. IPv6 comes in three, since a
+ * tcpdump expression looks behind a fragment header and behind no other
+ * extension header, while a rule's protocol is the last one of the chain.
+ */
+enum family {
+	FAMILY_OTHER,
+	FAMILY_ARP,
+	FAMILY_RARP,
+	FAMILY_IPV4,
+	FAMILY_IPV6,            /* no extension header was walked */
+	FAMILY_IPV6_FRAGMENT,   /* one was, a fragment header */
+	FAMILY_IPV6_EXTENSIONS, /* others, or more */
+	FAMILY_TAGGED = 8,      /* a bit of its own */
+	FAMILY_MAX = 16,
+};
+
+/* What is left out of the packets that a session's filter takes. */
+enum sampling {
+	SAMPLING_NONE,
+	SAMPLING_BY_PACKET, /* each CPU keeps the first of every n */
+	SAMPLING_BY_FLOW,   /* one flow in n is kept, in both directions and on every CPU */
+};
+
 /* What both sides must agree on. */
 enum limit {
 	LIMIT_PORTS = 8,             /* UDP ports of each tunnel kind */
@@ -56,7 +84,10 @@ enum limit {
 	LIMIT_IPV6_EXTENSIONS = 8,   /* IPv6 extension headers walked; with more it is the host's */
 	LIMIT_SNAP_LENGTH = 65535,   /* bytes of an inner frame, and so what one record can carry */
 	LIMIT_SESSIONS = 16384,      /* sessions with an account of their own; account 0 is of all others */
-	LIMIT_VNIS = 4096,           /* VNIs that --vni can name */
+	LIMIT_RULES = 10240,         /* rules of one direction of a filter */
+	LIMIT_OUTPUTS = 32,          /* outputs that a session can name: bits of packet.outputs */
+	LIMIT_STRANGERS = 8192,      /* unknown sessions that are remembered */
+	LIMIT_FRAGMENTS = 16384,     /* fragmented datagrams whose flow is remembered */
 };
 
 /*
@@ -91,11 +122,13 @@ struct packet {
 	__u32 length;           /* bytes of the inner frame before the mirror session cut it */
 	__u32 arrived;          /* bytes of the inner frame that were in the outer one */
 	__u32 captured;         /* bytes of the inner frame that are kept: `arrived`, cut to the snap length */
+	__u32 outputs;          /* whom the session names: a bit each, by the output's slot */
 	__u16 ethertype;        /* of a bare payload that needs a made-up Ethernet header; 0: it has its own */
+	__u16 rule;             /* that took it: from 1 through the filter's ingress, then its egress rules; 0: no filter */
 	__u8 direction;         /* enum direction */
 	__u8 tunnel;            /* enum tunnel */
 	__u8 truncated;         /* 1: the mirror session cut it */
-	__u8 _pad[7];
+	__u8 _pad;
 };
 
 _Static_assert(sizeof(struct packet) == 64 && sizeof(struct session_key) == 20,
@@ -111,22 +144,145 @@ struct count {
 struct accounts {
 	struct count received;              /* bytes: whole frames, from the outer Ethernet header */
 	struct count outcomes[OUTCOME_MAX]; /* bytes: likewise */
-	__u64 ring_lost[RING_LOSS_MAX];     /* packets */
+	__u64 ring_lost[LIMIT_OUTPUTS][RING_LOSS_MAX]; /* packets, by the output that lost them */
 };
 
 /* One CPU's account of one session. */
 struct session_count {
-	__u64 packets;
-	__u64 bytes;     /* of inner frames as they arrived */
-	__u64 truncated; /* packets that the mirror session had cut */
-	__u64 ring_lost; /* packets that did not reach user space, for whatever reason */
+	__u64 packets;     /* delivered, filtered or sampled out */
+	__u64 bytes;       /* of inner frames as they arrived */
+	__u64 truncated;   /* packets that the mirror session had cut */
+	__u64 ring_lost;   /* packets that did not reach user space, for whatever reason */
+	__u64 filtered;    /* packets that the filter did not take */
+	__u64 sampled_out; /* packets that sampling left out */
+	__u64 last_seen;   /* CLOCK_MONOTONIC, nanoseconds, of the last packet, to some milliseconds */
+	__u64 candidates;  /* packets that came to sampling by packet */
 };
+
+/* What is known of an unknown or denied session: who to configure, or to ask. */
+struct stranger {
+	__u64 unknown;   /* packets of outcome unknown_session */
+	__u64 denied;    /* packets of outcome denied_source */
+	__u64 bytes;     /* of inner frames as they arrived, of both */
+	__u64 last_seen; /* CLOCK_MONOTONIC, nanoseconds, of the last packet, to some milliseconds */
+};
+
+/*
+ * A policy as the program reads it: an array of regions, each of 65,536 lines of
+ * 64 bytes. A *place* is a line of a region: region << 16 | line. Line 0 of every
+ * region is zeros, and so is what a place of 0 says: nothing. All in host byte
+ * order. loader/tables writes it, bpf/policy.h and bpf/filter.h read it.
+ */
+enum region {
+	REGION_LINES = 65536,
+	REGION_MAX = 64,       /* regions of a policy: 256 MiB */
+	REGION_HEAD_LINE = 1,  /* of region 0: struct policy_head */
+};
+
+struct line {
+	__u64 words[8];
+};
+
+struct region_lines {
+	struct line lines[REGION_LINES];
+};
+
+struct policy_head {
+	__u64 seed;           /* of the flow hash */
+	__u32 generation;     /* which policy this is; never 0 */
+	__u32 sessions;       /* entries of struct session_entry, in ascending order of (vni, source) */
+	__u32 first_session;  /* place of the first, in region 0 */
+	__u32 default_policy; /* place of the default session's struct session_policy; 0: none */
+	__u32 allowed_ipv4;   /* entry in region 0: leads to a class with a rule if the source is allowed */
+	__u32 allowed_ipv6;
+	__u8 only_allowed;    /* 1: other sources are denied */
+	__u8 drop_unknown;    /* 1: packets of unknown sessions are dropped */
+	__u8 _pad[30];
+};
+
+/* Which policy a session has. 32 bytes, so two in a line. */
+struct session_entry {
+	__u64 source[2]; /* big endian halves as numbers; IPv4 as ::ffff:a.b.c.d; 0: any source */
+	__u32 vni;
+	__u32 policy;    /* place of its struct session_policy */
+	__u64 _pad;
+};
+
+/* What is wanted of a session. */
+struct session_policy {
+	__u64 mac;           /* of the mirrored interface, as mac_of gives it; 0: learned */
+	__u32 ingress;       /* place of its struct filter; 0: takes nothing */
+	__u32 egress;
+	__u32 ingress_rules; /* how many, before the egress rules are numbered on */
+	__u32 outputs;       /* as in struct packet */
+	__u32 snap_length;   /* bytes kept of an inner frame, 14 to LIMIT_SNAP_LENGTH */
+	__u32 one_in;        /* from 1 */
+	__u8 sampling;       /* enum sampling */
+	__u8 has_filter;     /* 0: everything is taken */
+	__u8 snap_headers;   /* 1: cut behind the headers */
+	__u8 reads_headers;  /* 1: any of these needs struct headers */
+	__u8 _pad[28];
+};
+
+/*
+ * Where the search for one field's class begins: an entry is a kind in its upper
+ * 2 bits, and a line of the field's region in its lower 16.
+ */
+enum entry {
+	ENTRY_CLASS, /* the line is a struct class: the end */
+	ENTRY_TABLE, /* a struct table: go on with the next 4 bits */
+	ENTRY_SKIP,  /* a struct skip: compare several bits at once */
+};
+
+struct field {
+	__u32 region;
+	__u32 root;      /* of all fields but an IPv6 address */
+	__u32 root_ipv6;
+	__u32 none;      /* line of the class of packets that do not have the field */
+};
+
+/* The rules of one direction: for each field what rules any value of it matches. Two lines, the first an even one. */
+struct filter {
+	struct field kind;              /* family << 8 | protocol, 12 bits */
+	struct field source;            /* 32 or 128 bits */
+	struct field destination;
+	struct field source_port;       /* 16 bits */
+	struct field destination_port;
+	__u32 accepts;                  /* place of a bit for each rule: 1 accepts */
+	__u32 _pad[11];
+};
+
+struct table {
+	__u32 entries[16]; /* by the next 4 bits */
+};
+
+struct skip {
+	__u64 value; /* the next `bits` bits, from the highest bit down */
+	__u64 mask;
+	__u32 bits;  /* 8 to 60 */
+	__u32 match; /* entry to go on with, `bits` bits further */
+	__u32 miss;  /* entry of a class */
+	__u32 _pad[9];
+};
+
+/*
+ * The rules that a value of a field matches, as a set of bits in two steps: bit w of
+ * `groups` (taken as one number of 192 bits) says that of the rules 64 w to 64 w + 63
+ * some do; which, is in word w % 8 of the line chunks[w / 8] of the same region.
+ */
+struct class {
+	__u64 groups[3];
+	__u16 chunks[20];
+};
+
+_Static_assert(sizeof(struct policy_head) == 64 && sizeof(struct session_entry) == 32 &&
+	       sizeof(struct session_policy) == 64 && sizeof(struct filter) == 128 && sizeof(struct table) == 64 &&
+	       sizeof(struct skip) == 64 && sizeof(struct class) == 64,
+	       "a policy is made of lines");
 
 /* Read-only once loaded: what is off here costs nothing, since the verifier removes it. */
 struct config {
 	__u32 snap_length;                 /* bytes kept of an inner frame, 14 to LIMIT_SNAP_LENGTH */
 	__be16 vxlan_ports[LIMIT_PORTS];   /* network byte order, 0: unused */
 	__be16 geneve_ports[LIMIT_PORTS];  /* network byte order, 0: unused */
-	__u8 only_wanted_vnis;             /* 1: `wanted_vnis` holds all that is taken */
-	__u8 _pad[3];
 };

@@ -10,6 +10,7 @@
 #include "abi.h"
 #include "config.h"
 #include "frame.h"
+#include "headers.h"
 #include "maps.h"
 
 static __always_inline enum ring_loss copy_out(void *ring, const struct frame *frame, const struct packet *packet,
@@ -34,17 +35,34 @@ static __always_inline enum ring_loss copy_out(void *ring, const struct frame *f
 	return RING_LOSS_MAX;
 }
 
-/* Fills time and captured. RING_LOSS_MAX: the record is in the ring. */
-static __always_inline enum ring_loss deliver(const struct frame *frame, struct packet *packet)
+/* How much of the inner frame is kept: as little as anybody says. */
+static __always_inline __u32 snap(const struct packet *packet, const struct session_policy *wanted,
+				  const struct headers *headers)
+{
+	__u32 length = packet->arrived;
+
+	if (length > cfg.snap_length)
+		length = cfg.snap_length;
+	if (length > wanted->snap_length)
+		length = wanted->snap_length;
+	if (wanted->snap_headers && headers && length > headers->end)
+		length = headers->end;
+	return length;
+}
+
+/* Fills time, outputs and captured. RING_LOSS_MAX: the record is in the ring. */
+static __always_inline enum ring_loss deliver(const struct frame *frame, const struct session_policy *wanted,
+					      const struct headers *headers, struct packet *packet)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	void *ring = bpf_map_lookup_elem(&rings, &cpu);
 	__u32 bytes;
 
+	packet->outputs = wanted->outputs;
 	if (!ring)
 		return RING_LOSS_RING_MISSING;
 	packet->time = bpf_ktime_get_ns();
-	packet->captured = packet->arrived > cfg.snap_length ? cfg.snap_length : packet->arrived;
+	packet->captured = snap(packet, wanted, headers);
 	bytes = packet->captured;
 	/* The made-up header is not copied. That it is always there is not for the verifier to know. */
 	if (packet->ethertype)

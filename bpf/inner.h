@@ -15,6 +15,7 @@
 #include "abi.h"
 #include "ethernet.h"
 #include "frame.h"
+#include "headers.h"
 #include "ip.h"
 #include "maps.h"
 
@@ -28,7 +29,8 @@ struct inner {
 	__be32 destination[4]; /* likewise */
 };
 
-static __always_inline void parse_inner_ipv4(const struct frame *frame, __u32 offset, struct inner *out)
+static __always_inline void parse_inner_ipv4(const struct frame *frame, __u32 offset, struct inner *out,
+					     struct headers *headers)
 {
 	struct {
 		__u8 version_and_length;
@@ -56,9 +58,12 @@ static __always_inline void parse_inner_ipv4(const struct frame *frame, __u32 of
 	out->has_addresses = true;
 	map_ipv4(out->source, ip.saddr);
 	map_ipv4(out->destination, ip.daddr);
+	if (headers)
+		read_ipv4_headers(frame, offset, &ip, headers);
 }
 
-static __always_inline void parse_inner_ipv6(const struct frame *frame, __u32 offset, struct inner *out)
+static __always_inline void parse_inner_ipv6(const struct frame *frame, __u32 offset, struct inner *out,
+					     struct headers *headers)
 {
 	struct {
 		__u8 version_and_class;
@@ -83,24 +88,36 @@ static __always_inline void parse_inner_ipv6(const struct frame *frame, __u32 of
 	out->has_addresses = true;
 	__builtin_memcpy(out->source, &ip.saddr, sizeof(out->source));
 	__builtin_memcpy(out->destination, &ip.daddr, sizeof(out->destination));
+	if (headers)
+		read_ipv6_headers(frame, offset, &ip, headers);
 }
 
-static __always_inline void parse_inner(const struct frame *frame, const struct packet *packet, struct inner *out)
+static __always_inline void parse_inner(const struct frame *frame, const struct packet *packet, struct inner *out,
+					struct headers *headers)
 {
+	__u32 first;
+	bool whole;
+
 	if (packet->ethertype) {
 		out->ethernet.type = bpf_htons(packet->ethertype);
 		out->ethernet.payload = packet->offset;
 	} else {
 		parse_ethernet(frame, packet->offset, &out->ethernet);
 	}
-	if (!skip_tags(frame, LIMIT_INNER_VLANS, &out->ethernet)) {
+	first = out->ethernet.payload;
+	whole = skip_tags(frame, LIMIT_INNER_VLANS, &out->ethernet);
+	if (headers)
+		read_ethernet_headers(&out->ethernet, first, headers);
+	if (!whole) {
 		out->cut = true;
 		return;
 	}
 	if (out->ethernet.type == bpf_htons(ETH_P_IP))
-		parse_inner_ipv4(frame, out->ethernet.payload, out);
+		parse_inner_ipv4(frame, out->ethernet.payload, out, headers);
 	else if (out->ethernet.type == bpf_htons(ETH_P_IPV6))
-		parse_inner_ipv6(frame, out->ethernet.payload, out);
+		parse_inner_ipv6(frame, out->ethernet.payload, out, headers);
+	else if (headers)
+		read_arp_headers(frame, &out->ethernet, headers);
 }
 
 static __always_inline bool is_same_address(const __be32 a[4], const __be32 b[4])
@@ -120,12 +137,12 @@ static __always_inline enum direction direction_by_address(const struct packet *
 	return DIRECTION_UNKNOWN;
 }
 
-static __always_inline enum direction direction_by_mac(const struct session *session, const struct ethernet *ethernet)
+static __always_inline enum direction direction_by_mac(__u64 mac, const struct ethernet *ethernet)
 {
-	bool sent = ethernet->source == session->mac;
-	bool received = ethernet->destination == session->mac;
+	bool sent = ethernet->source == mac;
+	bool received = ethernet->destination == mac;
 
-	if (!session->mac || sent == received)
+	if (!mac || sent == received)
 		return DIRECTION_UNKNOWN;
 	return sent ? DIRECTION_EGRESS : DIRECTION_INGRESS;
 }
@@ -140,10 +157,12 @@ static __always_inline void learn_mac(struct session *session, const struct ethe
 }
 
 /*
- * Fills length, truncated and direction. `session` may be NULL, `packet` not. A
- * function that the verifier proves once, for any packet.
+ * Fills length, truncated and direction of `packet`, and `headers` if they are
+ * wanted. `mac` is the mirrored interface's, 0 if it is the one learned. All but
+ * `packet` may be NULL. A function that the verifier proves once, for any packet.
  */
-__noinline int inner(struct xdp_md *ctx, struct session *session, struct packet *packet)
+__noinline int inner(struct xdp_md *ctx, struct session *session, struct packet *packet, struct headers *headers,
+		     __u64 mac)
 {
 	struct frame frame = { .ctx = ctx };
 	struct inner inner = {};
@@ -154,15 +173,20 @@ __noinline int inner(struct xdp_md *ctx, struct session *session, struct packet 
 	made_up = packet->ethertype ? ETH_HLEN : 0;
 	end = packet->offset + packet->arrived - made_up;
 	frame.length = end;
-	parse_inner(&frame, packet, &inner);
+	parse_inner(&frame, packet, &inner, headers);
+	if (headers)
+		headers->end = headers->end ? headers->end - packet->offset + made_up : packet->arrived;
 	packet->truncated = inner.cut || inner.length > end;
 	packet->length = inner.length > end ? inner.length - packet->offset + made_up : packet->arrived;
 	packet->direction = direction_by_address(packet, &inner);
-	if (!session || made_up)
+	if (made_up)
 		return 0;
-	if (packet->direction == DIRECTION_UNKNOWN)
-		packet->direction = direction_by_mac(session, &inner.ethernet);
-	else
+	if (packet->direction == DIRECTION_UNKNOWN) {
+		if (!mac && session)
+			mac = session->mac;
+		packet->direction = direction_by_mac(mac, &inner.ethernet);
+	} else if (session) {
 		learn_mac(session, &inner.ethernet, packet->direction);
+	}
 	return 0;
 }

@@ -28,6 +28,7 @@
 
 /* The offset part of an IPv6 fragment header's third and fourth byte (RFC 8200, 4.5). */
 #define IPV6_FRAGMENT_OFFSET 0xfff8
+#define IPV6_MORE_FRAGMENTS 0x0001
 
 enum fragment {
 	FRAGMENT_NONE,
@@ -74,49 +75,76 @@ static __always_inline bool parse_ipv4(const struct frame *frame, __u32 offset, 
 	return true;
 }
 
-/*
- * Walks the extension headers from `*offset` to UDP. Any fragment header, an
- * atomic one too, makes the packet a fragment.
- */
-static __always_inline bool find_ipv6_udp(const struct frame *frame, __u8 next, __u32 *offset, enum fragment *fragment)
+/* Where a chain of IPv6 headers leads. */
+struct chain {
+	__u32 end;              /* behind the last extension header that was walked */
+	__u32 id;               /* of the last fragment header walked, as read */
+	__u8 next;              /* the first header that is no extension header, or that could not be walked */
+	__u8 walked;            /* extension headers */
+	__u8 last;              /* kind of the last one */
+	enum fragment fragment; /* any fragment header, an atomic one too, makes the packet a fragment */
+	bool is_atomic;         /* the last one was atomic: the whole datagram */
+};
+
+static __always_inline bool is_extension(__u8 header)
 {
+	return header == IPV6_HOP_BY_HOP || header == IPV6_ROUTING || header == IPV6_FRAGMENT ||
+	       header == IPV6_DESTINATION;
+}
+
+/*
+ * Walks the extension headers from `offset`, at most LIMIT_IPV6_EXTENSIONS, in a
+ * frame of `length` bytes. What is behind a later fragment's header is that
+ * fragment's payload. A function that the verifier proves once.
+ */
+__noinline int walk_extensions(struct xdp_md *ctx, __u32 length, __u32 next, __u32 offset, struct chain *out)
+{
+	struct frame frame = { .ctx = ctx, .length = length };
 	struct {
 		__u8 next;
 		__u8 length; /* in units of 8 bytes, less the first */
 		__be16 fragment;
 	} extension;
 
+	if (!out)
+		return 0;
+	out->end = offset;
+	out->next = next;
 #pragma clang loop unroll(disable)
-	for (int i = 0; i <= LIMIT_IPV6_EXTENSIONS; i++) {
-		if (next == IPPROTO_UDP)
-			return true;
-		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_DESTINATION &&
-		    next != IPV6_FRAGMENT)
-			return false;
-		if (*fragment == FRAGMENT_LATER || !frame_read(frame, *offset, &extension, sizeof(extension)))
-			return false;
-		if (next == IPV6_FRAGMENT) {
-			*fragment = extension.fragment & bpf_htons(IPV6_FRAGMENT_OFFSET) ? FRAGMENT_LATER :
-											   FRAGMENT_FIRST;
-			*offset += 8;
+	for (int i = 0; i < LIMIT_IPV6_EXTENSIONS; i++) {
+		if (!is_extension(out->next) || out->fragment == FRAGMENT_LATER ||
+		    !frame_read(&frame, out->end, &extension, sizeof(extension)))
+			break;
+		out->last = out->next;
+		out->walked++;
+		if (out->next == IPV6_FRAGMENT) {
+			out->fragment = extension.fragment & bpf_htons(IPV6_FRAGMENT_OFFSET) ? FRAGMENT_LATER :
+											       FRAGMENT_FIRST;
+			out->is_atomic = !(extension.fragment & bpf_htons(IPV6_FRAGMENT_OFFSET | IPV6_MORE_FRAGMENTS));
+			out->id = 0;
+			frame_read(&frame, out->end + 4, &out->id, sizeof(out->id));
+			out->end += 8;
 		} else {
-			*offset += 8 + 8 * extension.length;
+			out->end += 8 + 8 * extension.length;
 		}
-		next = extension.next;
+		out->next = extension.next;
 	}
-	return false;
+	return 0;
 }
 
 static __always_inline bool parse_ipv6(const struct frame *frame, __u32 offset, struct datagram *out)
 {
+	struct chain chain = {};
 	struct ipv6hdr ip;
 
 	if (!frame_read(frame, offset, &ip, sizeof(ip)) || ip.version != 6)
 		return false;
 	__builtin_memcpy(out->source, &ip.saddr, sizeof(out->source));
-	out->udp = offset + sizeof(ip);
-	out->ip_end = out->udp + bpf_ntohs(ip.payload_len);
-	return find_ipv6_udp(frame, ip.nexthdr, &out->udp, &out->fragment);
+	out->ip_end = offset + sizeof(ip) + bpf_ntohs(ip.payload_len);
+	walk_extensions(frame->ctx, frame->length, ip.nexthdr, offset + sizeof(ip), &chain);
+	out->udp = chain.end;
+	out->fragment = chain.fragment;
+	return chain.next == IPPROTO_UDP;
 }
 
 /*

@@ -10,14 +10,15 @@
 
 /* What is known of a session beside its counts. */
 struct session {
-	__u64 mac;     /* of the mirrored interface, learned, as mac_of gives it; 0: not yet */
-	__u32 account; /* its index in session_counts */
+	__u64 mac;      /* of the mirrored interface, learned, as mac_of gives it; 0: not yet */
+	__u64 resolved; /* generation << 32 | place of its policy: written and read as one */
+	__u32 account;  /* its index in session_counts */
 	__u32 _pad;
 };
 
 /*
  * The ledger of every frame. Key: 0. Value: one CPU's counts. Written by the
- * program, read by loader/ledger.go. 200 bytes a CPU.
+ * program, read by loader/ledger.go. 1 KiB a CPU.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -49,7 +50,7 @@ struct {
 /*
  * The accounts of the sessions. Key: session.account; 0 is shared by all that
  * came after the table was full. Value: one CPU's counts. Written by the
- * program, read by loader/ledger.go. 16,384 x 32 bytes: 0.5 MB a CPU.
+ * program, read by loader/ledger.go. 16,384 x 56 bytes: 0.9 MB a CPU.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -59,16 +60,57 @@ struct {
 } session_counts SEC(".maps");
 
 /*
- * The VNIs that are taken, if only some are. Key: VNI, host byte order. The
- * value says nothing. Written by loader/program.go before the program is
- * attached, read by the program.
+ * What happened of late to sessions that no policy knows, or whose source is
+ * denied; the least recently seen make room. Key: who mirrored. Written by the
+ * program, read by loader/strangers.go. 8,192 x some 120 bytes: 1 MB.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, LIMIT_VNIS);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LIMIT_STRANGERS);
+	__type(key, struct session_key);
+	__type(value, struct stranger);
+} strangers SEC(".maps");
+
+/* A fragmented datagram of an inner packet: what its fragments have in common. */
+struct datagram_key {
+	__u64 source[2];
+	__u64 destination[2];
+	__u32 id;               /* identification */
+	__u32 vni_and_protocol; /* VNI << 8 | protocol; of IPv6 0, since each fragment may name another */
+};
+
+/*
+ * The flows of fragmented datagrams, where sampling is by flow. Key: the
+ * datagram. Value: the flow hash of its first fragment. Written and read by the
+ * program alone. 16,384 x some 120 bytes: 2 MB.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LIMIT_FRAGMENTS);
+	__type(key, struct datagram_key);
+	__type(value, __u32);
+} fragments SEC(".maps");
+
+/*
+ * The policy. Key: 0. Value: an array of regions of exactly the size that it
+ * needs. A reload makes a new one and puts it here at once: a frame, which looks
+ * here once, is judged by one policy from beginning to end, and the kernel frees
+ * the old one when no program looks at it any more. Written by loader/policy.go.
+ */
+struct policy {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u8);
-} wanted_vnis SEC(".maps");
+	__type(value, struct region_lines);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct policy);
+} policies SEC(".maps");
 
 /*
  * One ring for each possible CPU, since producers that share one halve its

@@ -48,7 +48,7 @@ static __always_inline enum outcome measure_inner(const struct datagram *datagra
  * GENEVE. Where the payload is whole and just that, the packet is the mirror's;
  * where it is anything else, it is left as the bare packet that it is.
  */
-static __always_inline void strip_second_layer(const struct frame *frame, const struct datagram *outer,
+static __noinline void strip_second_layer(const struct frame *frame, const struct datagram *outer,
 					       struct packet *packet)
 {
 	struct frame payload = frame_until(frame, outer->end);

@@ -3,8 +3,8 @@
 
 /*
  * A mirrored packet's way through the kernel: its wrapping is read, its session
- * found, its inner headers looked at, and a copy of the inner frame handed to
- * user space. Each stage is a header; each returns an outcome, or OUTCOME_MAX
+ * found, its inner headers looked at, its session's filter and sampling applied,
+ * and a copy of the inner frame handed to user space. Each stage is a header; each returns an outcome, or OUTCOME_MAX
  * to let the next one decide. The entry calls them in order and counts the one
  * outcome at the one exit. What is not a mirrored packet of ours leaves as it
  * came.
@@ -18,23 +18,62 @@
 #include "outer.h"
 #include "session.h"
 #include "inner.h"
+#include "filter.h"
+#include "reduce.h"
 #include "deliver.h"
 #include "ledger.h"
 
+/* What the session's policy says of a packet whose session is known. */
+static __always_inline enum outcome apply(const struct frame *frame, void *policy, const struct policy_head *head,
+					  __u32 place, struct session *session, struct judgement *judgement)
+{
+	struct region_lines *region = region_at(policy, place >> 16);
+	struct packet *packet = &judgement->packet;
+	const struct session_policy *wanted;
+	struct headers *headers;
+	enum outcome outcome;
+
+	if (!region)
+		return OUTCOME_UNKNOWN_SESSION;
+	wanted = line_at(region, place);
+	judgement->count = account_of(session);
+	headers = wanted->reads_headers ? new_headers() : NULL;
+	inner(frame->ctx, session, packet, headers, wanted->mac);
+	outcome = filter(policy, wanted, headers, packet);
+	if (outcome != OUTCOME_MAX)
+		return outcome;
+	outcome = sample(head, wanted, headers, packet, judgement->count);
+	if (outcome != OUTCOME_MAX)
+		return outcome;
+	judgement->loss = deliver(frame, wanted, headers, packet);
+	return OUTCOME_DELIVERED;
+}
+
+/* The policy is looked up once, so that no frame is judged by half of one and half of the next. */
 static __always_inline enum outcome judge(const struct frame *frame, struct judgement *judgement)
 {
 	struct packet *packet = &judgement->packet;
 	enum outcome outcome = outer(frame, packet);
+	const struct policy_head *head;
+	struct region_lines *region;
+	struct session *session;
+	__u32 zero = 0, place;
+	void *policy;
 
 	if (outcome != OUTCOME_MAX)
 		return outcome;
-	outcome = wanted(&packet->key);
+	policy = bpf_map_lookup_elem(&policies, &zero);
+	if (!policy)
+		return OUTCOME_UNKNOWN_SESSION;
+	region = region_at(policy, 0);
+	if (!region)
+		return OUTCOME_UNKNOWN_SESSION;
+	head = line_at(region, REGION_HEAD_LINE);
+	judgement->drop_unknown = head->drop_unknown;
+	outcome = find_session(region, &packet->key, &session, &place);
 	if (outcome != OUTCOME_MAX)
 		return outcome;
-	judgement->session = find_session(&packet->key);
-	inner(frame->ctx, judgement->session, packet);
-	judgement->loss = deliver(frame, packet);
-	return OUTCOME_DELIVERED;
+	return apply(frame, policy, head, place, session, judgement);
 }
 
 SEC("xdp.frags")
@@ -48,7 +87,7 @@ int xdpeel(struct xdp_md *ctx)
 		return XDP_PASS;
 	judgement.outcome = judge(&frame, &judgement);
 	count_outcome(accounts, &frame, &judgement);
-	return verdict(judgement.outcome);
+	return verdict(&judgement);
 }
 
 /* What of abi.h no map names: this puts it into the BTF, from which Go learns it. */
@@ -60,6 +99,18 @@ struct {
 	enum tunnel tunnel;
 	enum limit limit;
 	enum room room;
+	enum family family;
+	enum sampling sampling;
+	enum region region;
+	enum entry entry;
+	struct policy_head policy_head;
+	struct session_entry session_entry;
+	struct session_policy session_policy;
+	struct filter filter;
+	struct field field;
+	struct table table;
+	struct skip skip;
+	struct class class;
 } *const for_btf;
 
 #define TEXT_OF(number) #number

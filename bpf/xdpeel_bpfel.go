@@ -20,21 +20,44 @@ type XdpeelAccounts struct {
 		Packets uint64
 		Bytes   uint64
 	}
-	Outcomes [9]struct {
+	Outcomes [12]struct {
 		_       structs.HostLayout
 		Packets uint64
 		Bytes   uint64
 	}
-	RingLost [3]uint64
+	RingLost [32][3]uint64
+}
+
+type XdpeelClass struct {
+	_      structs.HostLayout
+	Groups [3]uint64
+	Chunks [20]uint16
 }
 
 type XdpeelConfig struct {
-	_              structs.HostLayout
-	SnapLength     uint32
-	VxlanPorts     [8]uint16
-	GenevePorts    [8]uint16
-	OnlyWantedVnis uint8
-	Pad            [3]uint8
+	_           structs.HostLayout
+	SnapLength  uint32
+	VxlanPorts  [8]uint16
+	GenevePorts [8]uint16
+}
+
+type XdpeelField struct {
+	_        structs.HostLayout
+	Region   uint32
+	Root     uint32
+	RootIpv6 uint32
+	None     uint32
+}
+
+type XdpeelFilter struct {
+	_               structs.HostLayout
+	Kind            XdpeelField
+	Source          XdpeelField
+	Destination     XdpeelField
+	SourcePort      XdpeelField
+	DestinationPort XdpeelField
+	Accepts         uint32
+	Pad             [11]uint32
 }
 
 type XdpeelPacket struct {
@@ -46,26 +69,55 @@ type XdpeelPacket struct {
 	Length    uint32
 	Arrived   uint32
 	Captured  uint32
+	Outputs   uint32
 	Ethertype uint16
+	Rule      uint16
 	Direction uint8
 	Tunnel    uint8
 	Truncated uint8
-	Pad       [7]uint8
+	Pad       uint8
+}
+
+type XdpeelPolicyHead struct {
+	_             structs.HostLayout
+	Seed          uint64
+	Generation    uint32
+	Sessions      uint32
+	FirstSession  uint32
+	DefaultPolicy uint32
+	AllowedIpv4   uint32
+	AllowedIpv6   uint32
+	OnlyAllowed   uint8
+	DropUnknown   uint8
+	Pad           [30]uint8
 }
 
 type XdpeelSession struct {
-	_       structs.HostLayout
-	Mac     uint64
-	Account uint32
-	Pad     uint32
+	_        structs.HostLayout
+	Mac      uint64
+	Resolved uint64
+	Account  uint32
+	Pad      uint32
 }
 
 type XdpeelSessionCount struct {
-	_         structs.HostLayout
-	Packets   uint64
-	Bytes     uint64
-	Truncated uint64
-	RingLost  uint64
+	_          structs.HostLayout
+	Packets    uint64
+	Bytes      uint64
+	Truncated  uint64
+	RingLost   uint64
+	Filtered   uint64
+	SampledOut uint64
+	LastSeen   uint64
+	Candidates uint64
+}
+
+type XdpeelSessionEntry struct {
+	_      structs.HostLayout
+	Source [2]uint64
+	Vni    uint32
+	Policy uint32
+	Pad    uint64
 }
 
 type XdpeelSessionKey struct {
@@ -74,16 +126,58 @@ type XdpeelSessionKey struct {
 	Vni    uint32
 }
 
+type XdpeelSessionPolicy struct {
+	_            structs.HostLayout
+	Mac          uint64
+	Ingress      uint32
+	Egress       uint32
+	IngressRules uint32
+	Outputs      uint32
+	SnapLength   uint32
+	OneIn        uint32
+	Sampling     uint8
+	HasFilter    uint8
+	SnapHeaders  uint8
+	ReadsHeaders uint8
+	Pad          [28]uint8
+}
+
+type XdpeelSkip struct {
+	_     structs.HostLayout
+	Value uint64
+	Mask  uint64
+	Bits  uint32
+	Match uint32
+	Miss  uint32
+	Pad   [9]uint32
+}
+
+type XdpeelStranger struct {
+	_        structs.HostLayout
+	Unknown  uint64
+	Denied   uint64
+	Bytes    uint64
+	LastSeen uint64
+}
+
+type XdpeelTable struct {
+	_       structs.HostLayout
+	Entries [16]uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	XdpeelMapAccountsGiven = "accounts_given"
+	XdpeelMapFragments     = "fragments"
 	XdpeelMapLedger        = "ledger"
+	XdpeelMapPolicies      = "policies"
 	XdpeelMapRings         = "rings"
+	XdpeelMapScratch       = "scratch"
 	XdpeelMapSessionCounts = "session_counts"
 	XdpeelMapSessions      = "sessions"
-	XdpeelMapWantedVnis    = "wanted_vnis"
+	XdpeelMapStrangers     = "strangers"
 	XdpeelProgXdpeel       = "xdpeel"
 	XdpeelVarCfg           = "cfg"
 	XdpeelVarCompiler      = "compiler"
@@ -140,11 +234,14 @@ type XdpeelProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type XdpeelMapSpecs struct {
 	AccountsGiven *ebpf.MapSpec `ebpf:"accounts_given"`
+	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	Ledger        *ebpf.MapSpec `ebpf:"ledger"`
+	Policies      *ebpf.MapSpec `ebpf:"policies"`
 	Rings         *ebpf.MapSpec `ebpf:"rings"`
+	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	SessionCounts *ebpf.MapSpec `ebpf:"session_counts"`
 	Sessions      *ebpf.MapSpec `ebpf:"sessions"`
-	WantedVnis    *ebpf.MapSpec `ebpf:"wanted_vnis"`
+	Strangers     *ebpf.MapSpec `ebpf:"strangers"`
 }
 
 // XdpeelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -177,21 +274,27 @@ func (o *XdpeelObjects) Close() error {
 // It can be passed to LoadXdpeelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type XdpeelMaps struct {
 	AccountsGiven *ebpf.Map `ebpf:"accounts_given"`
+	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Ledger        *ebpf.Map `ebpf:"ledger"`
+	Policies      *ebpf.Map `ebpf:"policies"`
 	Rings         *ebpf.Map `ebpf:"rings"`
+	Scratch       *ebpf.Map `ebpf:"scratch"`
 	SessionCounts *ebpf.Map `ebpf:"session_counts"`
 	Sessions      *ebpf.Map `ebpf:"sessions"`
-	WantedVnis    *ebpf.Map `ebpf:"wanted_vnis"`
+	Strangers     *ebpf.Map `ebpf:"strangers"`
 }
 
 func (m *XdpeelMaps) Close() error {
 	return _XdpeelClose(
 		m.AccountsGiven,
+		m.Fragments,
 		m.Ledger,
+		m.Policies,
 		m.Rings,
+		m.Scratch,
 		m.SessionCounts,
 		m.Sessions,
-		m.WantedVnis,
+		m.Strangers,
 	)
 }
 

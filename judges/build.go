@@ -16,7 +16,7 @@ var ErrNoCompiler = errors.New("no " + compiler + ": install the Debian packages
 
 // The C files of each program, in judges/native.
 var (
-	sharedFiles = []string{"program.c", "buffers.c", "sequence.c", "check.c"}
+	sharedFiles = []string{"program.c", "hashmap.c", "policies.c", "buffers.c", "sequence.c", "check.c"}
 	serverFiles = append([]string{"server.c"}, sharedFiles...)
 	fuzzerFiles = append([]string{"fuzz.c", "draft.c", "layers.c", "edits.c"}, sharedFiles...)
 )
@@ -25,11 +25,27 @@ var (
 type Sanitizers string
 
 // Addresses finds accesses beyond a buffer and undefined behaviour; Memory finds
-// decisions that rest on bytes nobody has set. A program cannot have both.
+// decisions that rest on bytes nobody has set. A program cannot have both. Without
+// any it is compiled soonest.
 const (
-	Addresses Sanitizers = "address,undefined"
-	Memory    Sanitizers = "memory"
+	Addresses    Sanitizers = "address,undefined"
+	Memory       Sanitizers = "memory"
+	NoSanitizers Sanitizers = ""
 )
+
+// flags returns the compiler's.
+func (s Sanitizers) flags() []string {
+	if s == NoSanitizers {
+		return []string{"-O0"}
+	}
+	return []string{
+		"-O2", "-g", "-fno-omit-frame-pointer", "-fsanitize=" + string(s), "-fno-sanitize-recover=all",
+		// Headers in a frame are not aligned, and bpf/frame.h reads them as if they were.
+		"-fno-sanitize=alignment",
+		// bpf_loop knows of its callback as little as the kernel's does.
+		"-fno-sanitize=function",
+	}
+}
 
 // BuildServer compiles the judge that [OpenNative] starts and returns its path,
 // in directory. root is the directory of go.mod.
@@ -37,9 +53,12 @@ func BuildServer(root, directory string, sanitizers Sanitizers) (string, error) 
 	return build(root, filepath.Join(directory, "server"), sanitizers, serverFiles)
 }
 
-// BuildFuzzer compiles the libFuzzer program and returns its path, in directory.
-// root is the directory of go.mod.
+// BuildFuzzer compiles the libFuzzer program and returns its path, in directory,
+// and writes its policies beside it. root is the directory of go.mod.
 func BuildFuzzer(root, directory string) (string, error) {
+	if err := os.WriteFile(filepath.Join(directory, "policies"), FuzzPolicies().binary, 0o644); err != nil {
+		return "", fmt.Errorf("write policies: %w", err)
+	}
 	return build(root, filepath.Join(directory, "fuzz"), "fuzzer,"+Addresses, fuzzerFiles)
 }
 
@@ -48,10 +67,9 @@ func build(root, output string, sanitizers Sanitizers, files []string) (string, 
 	if err != nil {
 		return "", ErrNoCompiler
 	}
-	command := exec.Command(path, "-std=gnu11", "-O2", "-g", "-fno-omit-frame-pointer",
-		// Headers in a frame are not aligned, and bpf/frame.h reads them as if they were.
-		"-fsanitize="+string(sanitizers), "-fno-sanitize=alignment", "-fno-sanitize-recover=all", "-Wall", "-Wextra", "-Werror",
+	command := exec.Command(path, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter",
 		"-Ishim", "-I../../bpf", "-o", output)
+	command.Args = append(command.Args, sanitizers.flags()...)
 	command.Args = append(command.Args, files...)
 	command.Dir = filepath.Join(root, "judges", "native")
 	if message, err := command.CombinedOutput(); err != nil {

@@ -3,12 +3,13 @@ package judges
 import "github.com/xdpeel/xdpeel/lab/frames"
 
 // cast is who takes part in a sequence. There are few, so that packets meet
-// those whom an earlier packet has made known.
+// those whom an earlier packet has made known, and rules that name them.
 type cast struct {
 	sources   [4]ip // of mirrored interfaces: outer sources, and inner addresses
 	strangers [4]ip // inner addresses only
 	macs      [5]frames.MAC
 	vnis      [3]uint32
+	flows     [8]flow
 }
 
 // ip is an IPv4 or an IPv6 address.
@@ -24,8 +25,36 @@ func (a *ip) slice() []byte {
 	return a.bytes[:]
 }
 
-func newCast(d *dice, vnis []uint32) cast {
-	var c cast
+// flow is a conversation of inner packets.
+type flow struct {
+	version  int
+	protocol byte
+	ends     [2]end
+	id       uint32 // identification of its fragments
+}
+
+type end struct {
+	address *ip
+	port    int
+}
+
+// innerPorts and innerProtocols are what flows have and rules name. native/edits.c has the
+// same.
+var innerPorts = []int{0, 1, 22, 53, 80, 443, 1024, 8080, 65535}
+
+var innerProtocols = []byte{
+	frames.ProtocolTCP, frames.ProtocolTCP, frames.ProtocolUDP, frames.ProtocolUDP, protocolSCTP,
+	frames.ProtocolICMP, frames.ProtocolICMPv6, protocolGRE, frames.ProtocolHopByHop,
+}
+
+// IP protocols that package frames does not know, from IANA's registry.
+const (
+	protocolGRE  = 47
+	protocolSCTP = 132
+)
+
+func newCast(d *dice) *cast {
+	c := &cast{}
 	for i := range c.sources {
 		version := []int{4, 4, 6, 6}[i]
 		c.sources[i], c.strangers[i] = newIP(d, version), newIP(d, version)
@@ -41,8 +70,8 @@ func newCast(d *dice, vnis []uint32) cast {
 	for i := range c.vnis {
 		c.vnis[i] = uint32(d.Uint64()) & 0xffffff
 	}
-	if len(vnis) > 0 {
-		c.vnis[0], c.vnis[1] = pick(d, vnis...), pick(d, vnis...)
+	for i := range c.flows {
+		c.flows[i] = c.newFlow(d, pick(d, 4, 4, 6))
 	}
 	return c
 }
@@ -53,6 +82,27 @@ func newIP(d *dice, version int) ip {
 		a.bytes[i] = d.byte()
 	}
 	return a
+}
+
+func (c *cast) newFlow(d *dice, version int) flow {
+	f := flow{version: version, protocol: pick(d, innerProtocols...), id: uint32(d.Uint64())}
+	for i := range f.ends {
+		f.ends[i] = end{c.inner(d, version), pick(d, innerPorts...)}
+	}
+	return f
+}
+
+// flow returns one of the flows of version, or one that nobody has met yet, in
+// either direction.
+func (c *cast) flow(d *dice, version int) flow {
+	f := c.newFlow(d, version)
+	if known := c.flows[d.below(len(c.flows))]; known.version == version && d.percent(80) {
+		f = known
+	}
+	if d.percent(50) {
+		f.ends[0], f.ends[1] = f.ends[1], f.ends[0]
+	}
+	return f
 }
 
 // source returns an outer source of version.

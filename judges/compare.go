@@ -12,9 +12,10 @@ import (
 
 // Panel asks several judges the same.
 type Panel struct {
-	Judges     []Judge
-	judgements []Judgements
-	tally      Judgements
+	Judges       []Judge
+	judgements   []Judgements
+	tally        Judgements
+	fuzzPolicies *Policies
 }
 
 // Disagreement is the first frame of a sequence of which the judges do not say
@@ -47,14 +48,28 @@ func (p *Panel) Ask(s *Sequence) (*Judgements, error) {
 			}
 		}
 	}
-	p.tally.count(first.List)
 	for i := range p.judgements {
-		if said := &p.judgements[i]; !said.sameLedger(&p.tally) {
-			return nil, &Disagreement{len(s.Frames), fmt.Sprintf("the ledger of judge %s is not the sum of its judgements\n  sum    %s\n  ledger %s\n",
-				p.Judges[i].Name(), p.tally.ledgerText(), said.ledgerText())}
+		if err := p.checkLedger(s, i); err != nil {
+			return nil, err
 		}
 	}
 	return first, nil
+}
+
+// checkLedger compares what a judge counted with what it said, and with what the
+// first judge counted.
+func (p *Panel) checkLedger(s *Sequence, i int) error {
+	first, said := &p.judgements[0], &p.judgements[i]
+	p.tally.count(said)
+	if !said.sameLedger(&p.tally) {
+		return &Disagreement{len(s.Frames), fmt.Sprintf("the ledger of judge %s is not the sum of its judgements\n  sum    %s\n  ledger %s\n",
+			p.Judges[i].Name(), p.tally.ledgerText(), said.ledgerText())}
+	}
+	if !said.sameLedger(first) {
+		return &Disagreement{len(s.Frames), fmt.Sprintf("the ledgers of judges %s and %s are not the same\n  %-7s %s\n  %-7s %s\n",
+			p.Judges[0].Name(), p.Judges[i].Name(), p.Judges[0].Name(), first.ledgerText(), p.Judges[i].Name(), said.ledgerText())}
+	}
+	return nil
 }
 
 // Close closes the judges and returns the first error.
@@ -73,6 +88,7 @@ func (p *Panel) disagree(s *Sequence, frame int) *Disagreement {
 	fmt.Fprintf(&text, "the judges disagree on frame %d of the sequence: %d bytes, %d of them linear\n",
 		frame, len(s.Frames[frame].Bytes), s.Frames[frame].Linear)
 	fmt.Fprintf(&text, "  options %+v\n", s.Options)
+	fmt.Fprintf(&text, "  policy  %d of %d\n", s.Policies.index(s.Frames[frame].Policy), len(s.Policies.list))
 	fmt.Fprintf(&text, "  frame   %x\n", s.Frames[frame].Bytes)
 	for i, judge := range p.Judges {
 		fmt.Fprintf(&text, "  %-7s %s\n", judge.Name(), judgementText(&p.judgements[i].List[frame]))
@@ -81,32 +97,42 @@ func (p *Panel) disagree(s *Sequence, frame int) *Disagreement {
 }
 
 func judgementText(j *mirror.Judgement) string {
-	if j.Outcome != abi.OutcomeDelivered {
-		return j.Outcome.String()
+	if !j.Packet.Session.Source.IsValid() {
+		return fmt.Sprintf("%s consumed=%t", j.Outcome, j.Consumed)
 	}
-	return fmt.Sprintf("%s %s endpoint=%#x %s %s offset=%d length=%d arrived=%d captured=%d ethertype=%#04x truncated=%t data=%s",
+	return fmt.Sprintf("%s %s endpoint=%#x %s %s offset=%d length=%d arrived=%d captured=%d ethertype=%#04x truncated=%t rule=%d outputs=%#x data=%s",
 		j.Outcome, j.Packet.Session, j.Packet.Endpoint, j.Packet.Direction, j.Packet.Tunnel, j.Offset,
-		j.Packet.Length, j.Arrived, j.Captured, j.EtherType, j.Packet.Truncated, hex.EncodeToString(j.Packet.Data))
+		j.Packet.Length, j.Arrived, j.Captured, j.EtherType, j.Packet.Truncated, j.Packet.Rule, uint32(j.Packet.Outputs),
+		hex.EncodeToString(j.Packet.Data))
 }
 
-// count fills in the ledger that judgements add up to.
-func (j *Judgements) count(list []mirror.Judgement) {
+// count fills in the ledger that the list of said adds up to; what a list does not
+// tell is taken from the ledger of said.
+func (j *Judgements) count(said *Judgements) {
 	j.reset()
-	for i := range list {
-		judgement := &list[i]
+	maps.Copy(j.Strangers, said.Strangers)
+	if !said.TellsAll {
+		maps.Copy(j.Sessions, said.Sessions)
+		j.Overflow = said.Overflow
+	}
+	for i := range said.List {
+		judgement := &said.List[i]
 		j.Received++
 		j.Outcomes[judgement.Outcome]++
-		if judgement.Outcome != abi.OutcomeDelivered {
-			continue
+		if said.TellsAll && judgement.Packet.Session.Source.IsValid() {
+			j.addToSession(judgement)
 		}
-		account, known := j.Sessions[judgement.Packet.Session]
-		if !known && len(j.Sessions) == abi.LimitSessions-1 {
-			addPacket(&j.Overflow, judgement)
-			continue
-		}
-		addPacket(&account, judgement)
-		j.Sessions[judgement.Packet.Session] = account
 	}
+}
+
+func (j *Judgements) addToSession(judgement *mirror.Judgement) {
+	account, known := j.Sessions[judgement.Packet.Session]
+	if !known && len(j.Sessions) == abi.LimitSessions-1 {
+		addPacket(&j.Overflow, judgement)
+		return
+	}
+	addPacket(&account, judgement)
+	j.Sessions[judgement.Packet.Session] = account
 }
 
 func addPacket(account *mirror.SessionAccount, judgement *mirror.Judgement) {
@@ -115,13 +141,20 @@ func addPacket(account *mirror.SessionAccount, judgement *mirror.Judgement) {
 	if judgement.Packet.Truncated {
 		account.Truncated++
 	}
+	switch judgement.Outcome {
+	case abi.OutcomeFiltered:
+		account.Filtered++
+	case abi.OutcomeSampledOut:
+		account.SampledOut++
+	}
 }
 
 func (j *Judgements) sameLedger(other *Judgements) bool {
-	return j.Received == other.Received && j.Outcomes == other.Outcomes &&
-		j.Overflow == other.Overflow && maps.Equal(j.Sessions, other.Sessions)
+	return j.Received == other.Received && j.Outcomes == other.Outcomes && j.Overflow == other.Overflow &&
+		maps.Equal(j.Sessions, other.Sessions) && maps.Equal(j.Strangers, other.Strangers)
 }
 
 func (j *Judgements) ledgerText() string {
-	return fmt.Sprintf("received=%d outcomes=%v overflow=%+v sessions=%v", j.Received, j.Outcomes, j.Overflow, j.Sessions)
+	return fmt.Sprintf("received=%d outcomes=%v overflow=%+v sessions=%v strangers=%v",
+		j.Received, j.Outcomes, j.Overflow, j.Sessions, j.Strangers)
 }

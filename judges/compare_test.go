@@ -23,11 +23,16 @@ func (l liar) Judge(s *Sequence, out *Judgements) error {
 
 func TestPanelNoticesEveryLie(t *testing.T) {
 	t.Parallel()
-	frame := egressFrame(7)
-	sequence := &Sequence{Options: settings[0], Frames: []Frame{{frame, len(frame)}}}
+	sequence := &Sequence{Options: settings[0], Policies: compiled(t, mirror.TakeAll(), &mirror.Policy{})}
+	sequence.add(0, egressFrame(7))
+	sequence.add(1, egressFrame(8))
 	session := mirror.Session{VNI: 7, Source: netip.MustParseAddr("10.0.0.1")}
+	stranger := mirror.Session{VNI: 8, Source: session.Source}
 	lies := map[string]func(j *mirror.Judgement){
 		"outcome":   func(j *mirror.Judgement) { j.Outcome = abi.OutcomeHost },
+		"consumed":  func(j *mirror.Judgement) { j.Consumed = false },
+		"rule":      func(j *mirror.Judgement) { j.Packet.Rule = 1 },
+		"outputs":   func(j *mirror.Judgement) { j.Packet.Outputs = 2 },
 		"offset":    func(j *mirror.Judgement) { j.Offset++ },
 		"arrived":   func(j *mirror.Judgement) { j.Arrived++ },
 		"captured":  func(j *mirror.Judgement) { j.Captured-- },
@@ -44,10 +49,18 @@ func TestPanelNoticesEveryLie(t *testing.T) {
 	for name, lie := range lies {
 		checkLie(t, name, sequence, 0, func(j *Judgements) { lie(&j.List[0]) })
 	}
-	checkLie(t, "received", sequence, 1, func(j *Judgements) { j.Received++ })
-	checkLie(t, "outcomes", sequence, 1, func(j *Judgements) { j.Outcomes[abi.OutcomeHost]++ })
-	checkLie(t, "overflow", sequence, 1, func(j *Judgements) { j.Overflow.Bytes++ })
-	checkLie(t, "session", sequence, 1, func(j *Judgements) { j.Sessions[session] = mirror.SessionAccount{} })
+	ledgerLies := map[string]func(j *Judgements){
+		"received":         func(j *Judgements) { j.Received++ },
+		"outcomes":         func(j *Judgements) { j.Outcomes[abi.OutcomeHost]++ },
+		"overflow":         func(j *Judgements) { j.Overflow.Bytes++ },
+		"session":          func(j *Judgements) { j.Sessions[session] = mirror.SessionAccount{} },
+		"session unsaid":   func(j *Judgements) { j.TellsAll = false; j.Sessions[session] = mirror.SessionAccount{} },
+		"session's filter": func(j *Judgements) { j.Sessions[session] = mirror.SessionAccount{Packets: 1, Bytes: 54, Filtered: 1} },
+		"stranger":         func(j *Judgements) { delete(j.Strangers, stranger) },
+	}
+	for name, lie := range ledgerLies {
+		checkLie(t, name, sequence, 2, lie)
+	}
 }
 
 // checkLie wants the panel to name frame.

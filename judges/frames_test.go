@@ -3,9 +3,11 @@ package judges
 import (
 	"net/netip"
 	"strconv"
+	"testing"
 	"time"
 
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 var (
@@ -30,17 +32,32 @@ func arpFrame(vni uint32) []byte {
 	return frames.Wrap(inner, vni, testSource, testDestination)
 }
 
-// manySessions returns a sequence of n sessions: first a packet of each that
-// teaches the MAC, then one of each that needs it.
-func manySessions(n int) *Sequence {
-	s := &Sequence{Options: settings[0]}
+// manySessions returns a sequence of n sessions under a policy: first a packet of
+// each that teaches the MAC, then one of each that needs it.
+func manySessions(t *testing.T, policy *mirror.Policy, n int) *Sequence {
+	s := &Sequence{Options: settings[0], Policies: compiled(t, policy)}
 	for _, frame := range []func(uint32) []byte{egressFrame, arpFrame} {
 		for vni := range n {
-			bytes := frame(uint32(vni))
-			s.Frames = append(s.Frames, Frame{bytes, len(bytes)})
+			s.add(0, frame(uint32(vni)))
 		}
 	}
 	return s
+}
+
+// add appends frames that a policy judges.
+func (s *Sequence) add(policy uint32, all ...[]byte) {
+	for _, bytes := range all {
+		s.Frames = append(s.Frames, Frame{bytes, len(bytes), policy})
+	}
+}
+
+func compiled(t *testing.T, list ...*mirror.Policy) *Policies {
+	t.Helper()
+	p, err := NewPolicies(list...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func fmtSeconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }

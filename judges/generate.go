@@ -11,14 +11,13 @@ import (
 var settings = []mirror.Options{
 	{VXLANPorts: []uint16{4789}, GENEVEPorts: []uint16{6081}, SnapLength: abi.LimitSnapLength},
 	{VXLANPorts: []uint16{4789, 8472, 4790}, GENEVEPorts: []uint16{6081, 4790}, SnapLength: 128},
-	{VXLANPorts: []uint16{4789}, GENEVEPorts: []uint16{6081}, SnapLength: 14, VNIs: []uint32{0, 7, 12345, 0xffffff}},
+	{VXLANPorts: []uint16{4789}, GENEVEPorts: []uint16{6081}, SnapLength: 14},
 	{VXLANPorts: []uint16{4789}, GENEVEPorts: []uint16{}, SnapLength: 1500},
 	{VXLANPorts: []uint16{}, GENEVEPorts: []uint16{6081}, SnapLength: 15},
 	{
 		VXLANPorts:  []uint16{1, 2, 3, 4, 5, 6, 4789, 6082},
 		GENEVEPorts: []uint16{6082, 6081, 6083, 6084, 6085, 6086, 6087, 0xffff},
 		SnapLength:  300,
-		VNIs:        []uint32{7},
 	},
 }
 
@@ -30,31 +29,54 @@ type Generator struct {
 	Shortest int
 
 	dice    dice
-	cast    cast
+	book    *book
+	cast    *cast
 	options mirror.Options
 	draft   draft
 	noise   []byte
 	arena   []byte
 }
 
+// What sequences have in common: so many in a row have one book, of so many
+// policies.
+const (
+	bookSequences = 8
+	bookPolicies  = 6
+)
+
 // Sequence fills s with the sequence of a number, always the same for the same
 // seed, length and shortest frame. Its frames last until the next call.
 func (g *Generator) Sequence(number uint64, s *Sequence) {
+	if g.book == nil || g.book.number != number/bookSequences {
+		g.book = newBook(g.Seed, number/bookSequences, bookPolicies)
+	}
+	g.fill(number, s)
+}
+
+// fill fills s with the sequence of a number, by the book that is open.
+func (g *Generator) fill(number uint64, s *Sequence) {
 	if g.noise == nil {
 		g.noise = makeNoise()
 	}
 	g.dice.Seed(g.Seed, number)
-	g.options = settings[g.dice.below(len(settings))]
-	g.cast = newCast(&g.dice, g.options.VNIs)
+	g.options, g.cast = g.book.options, g.book.cast
 	g.arena = g.arena[:0]
-	s.Options, s.Frames = g.options, s.Frames[:0]
+	s.Options, s.Policies, s.Frames = g.options, g.book.policies, s.Frames[:0]
+	policy := g.policy()
+	changes := pickWeighted(&g.dice, []weighted[int]{{50, 0}, {35, 1}, {15, 2}})
 	for range g.Frames {
+		if g.dice.below(g.Frames) < changes {
+			policy = g.policy()
+		}
 		g.frame()
 		from := len(g.arena)
 		g.arena = append(g.arena, g.draft.bytes...)
-		s.Frames = append(s.Frames, Frame{g.arena[from:len(g.arena):len(g.arena)], g.linear()})
+		s.Frames = append(s.Frames, Frame{g.arena[from:len(g.arena):len(g.arena)], g.linear(), policy})
 	}
 }
+
+// policy returns the number of one of the book's.
+func (g *Generator) policy() uint32 { return uint32(g.dice.below(len(g.book.policies.list))) }
 
 // makeNoise returns bytes for payloads, which nobody looks into.
 func makeNoise() []byte {

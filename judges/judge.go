@@ -34,20 +34,27 @@ type Judge interface {
 type Judgements struct {
 	List []mirror.Judgement // one for each frame
 
-	// What the judge counted by itself.
-	Received uint64
-	Outcomes [abi.OutcomeMax]uint64
-	Sessions map[mirror.Session]mirror.SessionAccount
-	Overflow mirror.SessionAccount
+	// TellsAll says that List tells of every packet that has a session which. The
+	// program tells that of what it delivers, and of all else the outcome.
+	TellsAll bool
+
+	// What the judge counted by itself. No judge's clock is another's: LastSeen is 0.
+	Received  uint64
+	Outcomes  [abi.OutcomeMax]uint64
+	Sessions  map[mirror.Session]mirror.SessionAccount
+	Overflow  mirror.SessionAccount
+	Strangers map[mirror.Session]mirror.Stranger
 
 	arena []byte // of data that is not a part of something longer-lived
 }
 
 func (j *Judgements) reset() {
 	clear(j.Sessions)
-	*j = Judgements{List: j.List[:0], Sessions: j.Sessions, arena: j.arena[:0]}
+	clear(j.Strangers)
+	*j = Judgements{List: j.List[:0], Sessions: j.Sessions, Strangers: j.Strangers, arena: j.arena[:0]}
 	if j.Sessions == nil {
 		j.Sessions = make(map[mirror.Session]mirror.SessionAccount)
+		j.Strangers = make(map[mirror.Session]mirror.Stranger)
 	}
 }
 
@@ -78,6 +85,7 @@ func (j *Judgements) addRecord(record []byte) (int, error) {
 	}
 	j.List = append(j.List, mirror.Judgement{
 		Outcome:   abi.OutcomeDelivered,
+		Consumed:  true,
 		Offset:    int(packet.Offset),
 		Arrived:   int(packet.Arrived),
 		Captured:  int(packet.Captured),
@@ -88,6 +96,8 @@ func (j *Judgements) addRecord(record []byte) (int, error) {
 			Direction: abi.Direction(packet.Direction),
 			Tunnel:    abi.Tunnel(packet.Tunnel),
 			Truncated: packet.Truncated == 1,
+			Rule:      packet.Rule,
+			Outputs:   mirror.OutputSet(packet.Outputs),
 			Length:    int(packet.Length),
 			Data:      data,
 		},
@@ -108,6 +118,15 @@ func (j *Judgements) addAccounts(cpus []bpf.XdpeelAccounts) {
 func accountOf(count bpf.XdpeelSessionCount) mirror.SessionAccount {
 	return mirror.SessionAccount{
 		Packets: count.Packets, Bytes: count.Bytes, Truncated: count.Truncated, Lost: count.RingLost,
+		Filtered: count.Filtered, SampledOut: count.SampledOut,
+	}
+}
+
+// addStranger adds an entry of the program's map.
+func (j *Judgements) addStranger(key bpf.XdpeelSessionKey, value bpf.XdpeelStranger) {
+	session := sessionOf(key)
+	j.Strangers[session] = mirror.Stranger{
+		Session: session, Unknown: value.Unknown, Denied: value.Denied, Bytes: value.Bytes,
 	}
 }
 
@@ -122,12 +141,19 @@ func bytesOf[T any](value *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(value)), unsafe.Sizeof(*value))
 }
 
-// equal says whether two judges said the same of a frame.
+// equal says whether two judges said the same of a frame, as far as both can.
 func equal(a, b *mirror.Judgement) bool {
-	return a.Outcome == b.Outcome && a.Offset == b.Offset && a.Arrived == b.Arrived &&
+	if a.Outcome != b.Outcome || a.Consumed != b.Consumed {
+		return false
+	}
+	if a.Outcome != abi.OutcomeDelivered {
+		return true
+	}
+	return a.Offset == b.Offset && a.Arrived == b.Arrived &&
 		a.Captured == b.Captured && a.EtherType == b.EtherType &&
 		a.Packet.Session == b.Packet.Session && a.Packet.Endpoint == b.Packet.Endpoint &&
 		a.Packet.Direction == b.Packet.Direction && a.Packet.Tunnel == b.Packet.Tunnel &&
 		a.Packet.Truncated == b.Packet.Truncated && a.Packet.Length == b.Packet.Length &&
+		a.Packet.Rule == b.Packet.Rule && a.Packet.Outputs == b.Packet.Outputs &&
 		bytes.Equal(a.Packet.Data, b.Packet.Data)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // campaignTime is how long each pair of judges is asked.
@@ -17,7 +18,7 @@ func campaignTime() time.Duration {
 	if testing.Short() {
 		return time.Second
 	}
-	return 10 * time.Second
+	return 5 * time.Second
 }
 
 func root(t *testing.T) string {
@@ -76,6 +77,21 @@ func needRoot(t *testing.T) {
 	}
 }
 
+// everyone returns a panel of all judges that can be had.
+func everyone(t *testing.T) *Panel {
+	t.Helper()
+	names := []string{"mirror", "native"}
+	if os.Getuid() == 0 {
+		names = append(names, "kernel")
+	}
+	panel, err := Open(names, buildServer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { panel.Close() })
+	return panel
+}
+
 // runCampaign asks judges for a time and checks that they have seen all outcomes.
 func runCampaign(t *testing.T, names []string, server string, duration time.Duration) {
 	t.Helper()
@@ -121,15 +137,16 @@ func TestFuzzer(t *testing.T) {
 	if log, err := fuzz.CombinedOutput(); err != nil {
 		t.Fatalf("fuzz: %v\n%s", err, log)
 	}
-	names := []string{"native", "mirror"}
-	if os.Getuid() == 0 {
-		names = append(names, "kernel")
+	replayAll(t, corpus, []string{"native", "mirror"}, buildServer(t), time.Hour)
+	if os.Getuid() == 0 { // each change of policy takes it some milliseconds
+		replayAll(t, corpus, []string{"kernel", "mirror"}, "", campaignTime())
 	}
-	replayAll(t, corpus, names, buildServer(t))
 }
 
-func replayAll(t *testing.T, directory string, names []string, server string) {
+// replayAll has judges judge the files of a directory, as many as the time allows.
+func replayAll(t *testing.T, directory string, names []string, server string, duration time.Duration) {
 	t.Helper()
+	start := time.Now()
 	panel, err := Open(names, server)
 	if err != nil {
 		t.Fatal(err)
@@ -139,40 +156,38 @@ func replayAll(t *testing.T, directory string, names []string, server string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	frames := 0
-	for _, path := range paths {
+	frames, files := 0, 0
+	for ; files < len(paths) && time.Since(start) < duration; files++ {
+		path := paths[files]
 		n, err := panel.Replay(path, Shortest(names))
 		if err != nil {
 			t.Fatal(err)
 		}
 		frames += n
 	}
-	if frames < len(paths) {
-		t.Errorf("the fuzzer's %d inputs hold %d frames only", len(paths), frames)
+	if frames < files {
+		t.Errorf("%d of the fuzzer's inputs hold %d frames only", files, frames)
 	}
-	t.Logf("%d frames of %d inputs", frames, len(paths))
+	t.Logf("%d frames of %d of %d inputs", frames, files, len(paths))
 }
 
 // TestFullSessionTable opens more sessions than have accounts of their own: the
-// others share one and learn no MAC.
+// others share one, and its count of samples, and learn no MAC.
 func TestFullSessionTable(t *testing.T) {
-	names := []string{"native", "mirror"}
-	if os.Getuid() == 0 {
-		names = append(names, "kernel")
-	}
-	panel, err := Open(names, buildServer(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer panel.Close()
+	panel := everyone(t)
 	const beyond = 100
-	judgements, err := panel.Ask(manySessions(abi.LimitSessions - 1 + beyond))
+	oneInThree := mirror.TakeAll()
+	oneInThree.Sessions[0].Sample = mirror.Sampling{By: abi.SamplingByPacket, OneIn: 3}
+	judgements, err := panel.Ask(manySessions(t, oneInThree, abi.LimitSessions-1+beyond))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(judgements.Sessions) != abi.LimitSessions-1 || judgements.Overflow.Packets != 2*beyond {
 		t.Errorf("%d sessions and %d packets beyond, want %d and %d",
 			len(judgements.Sessions), judgements.Overflow.Packets, abi.LimitSessions-1, 2*beyond)
+	}
+	if got, want := judgements.Overflow.SampledOut, uint64(2*beyond*2/3); got != want {
+		t.Errorf("%d packets beyond are sampled out, want %d", got, want)
 	}
 	directed := 0
 	for _, judgement := range judgements.List {

@@ -11,6 +11,7 @@ import (
 // BPF_PROG_TEST_RUN. It knows no frames of fewer than 14 bytes.
 type Kernel struct {
 	programs map[string]*kernelProgram // by configuration
+	policies kernelPolicies
 	key      []byte
 }
 
@@ -28,7 +29,7 @@ func (k *Kernel) Name() string { return "kernel" }
 
 // Close unloads the programs.
 func (k *Kernel) Close() error {
-	var errs []error
+	errs := []error{k.policies.close()}
 	for key, program := range k.programs {
 		errs = append(errs, program.close())
 		delete(k.programs, key)
@@ -39,6 +40,11 @@ func (k *Kernel) Close() error {
 // Judge implements [Judge].
 func (k *Kernel) Judge(s *Sequence, out *Judgements) error {
 	out.reset()
+	unpin, err := pin()
+	if err != nil {
+		return err
+	}
+	defer unpin()
 	program, err := k.program(s.Options)
 	if err != nil {
 		return err
@@ -46,12 +52,27 @@ func (k *Kernel) Judge(s *Sequence, out *Judgements) error {
 	if err := program.forget(); err != nil {
 		return err
 	}
+	if err := k.policies.take(s.Policies); err != nil {
+		return err
+	}
 	for i, frame := range s.Frames {
-		if err := program.judge(frame, out); err != nil {
+		if err := k.judge(program, frame, out); err != nil {
 			return fmt.Errorf("frame %d of %d bytes: %w", i, len(frame.Bytes), err)
 		}
 	}
 	return program.readLedger(out)
+}
+
+// judge has a program judge a frame by the frame's policy.
+func (k *Kernel) judge(program *kernelProgram, frame Frame, out *Judgements) error {
+	policy, err := k.policies.at(k.policies.of.index(frame.Policy), program.regions)
+	if err != nil {
+		return err
+	}
+	if err := program.setPolicy(policy); err != nil {
+		return err
+	}
+	return program.judge(frame, out)
 }
 
 // program returns the program that is loaded with o.

@@ -26,6 +26,7 @@ func TestLiveFrames(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer program.close()
+	takeAll(t, program)
 	_, err = program.Xdpeel.Run(&ebpf.RunOptions{Data: egressFrame(7), Repeat: repeat, Flags: liveFrames})
 	if errors.Is(err, ebpf.ErrNotSupported) {
 		t.Skip("needs Linux 5.18: BPF_F_TEST_XDP_LIVE_FRAMES")
@@ -45,7 +46,7 @@ func TestLiveFrames(t *testing.T) {
 	}
 	var lost uint64
 	for i := range program.accounts {
-		lost += program.accounts[i].RingLost[abi.RingLossRingFull]
+		lost += program.accounts[i].RingLost[0][abi.RingLossRingFull]
 	}
 	recorded := drain(t, program)
 	if recorded == 0 || lost == 0 || recorded+lost != received {
@@ -55,6 +56,19 @@ func TestLiveFrames(t *testing.T) {
 		if session.VNI != 7 || account.Packets != received || account.Lost != lost {
 			t.Errorf("%s: %+v, want %d packets, %d lost", session, account, received, lost)
 		}
+	}
+}
+
+// takeAll has the program take every packet of every session.
+func takeAll(t *testing.T, program *kernelProgram) {
+	t.Helper()
+	policy, err := newRegions(program.regions, compiled(t, mirror.TakeAll()).images[0].Regions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer policy.Close()
+	if err := program.setPolicy(policy); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -83,13 +97,14 @@ func TestLinuxTearsFrames(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer program.close()
+	takeAll(t, program)
 	if !program.tears {
 		t.Skip("needs Linux 6.18: BPF_PROG_TEST_RUN with a first buffer of any size")
 	}
 	frame := egressFrame(7)
 	for linear := mirror.EthernetLength; linear <= len(frame); linear++ {
 		var judgements Judgements
-		if err := program.judge(Frame{frame, linear}, &judgements); err != nil {
+		if err := program.judge(Frame{Bytes: frame, Linear: linear}, &judgements); err != nil {
 			t.Fatalf("%d bytes linear: %v", linear, err)
 		}
 		if got := judgements.List[0].Outcome; got != abi.OutcomeDelivered {

@@ -1,11 +1,18 @@
 package judges
 
 import (
+	"errors"
 	"fmt"
+
+	"github.com/cilium/ebpf"
 
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/mirror"
 )
+
+// datagramKey has the size of struct datagram_key of bpf/maps.h, which only the
+// program reads.
+type datagramKey [40]byte
 
 // forget empties the maps, as if the program had just been loaded.
 func (p *kernelProgram) forget() error {
@@ -13,7 +20,12 @@ func (p *kernelProgram) forget() error {
 	if err := p.AccountsGiven.Lookup(uint32(0), &given); err != nil {
 		return fmt.Errorf("read accounts given: %w", err)
 	}
-	if err := p.forgetSessions(); err != nil {
+	err := errors.Join(
+		forgetEntries[bpf.XdpeelSessionKey, bpf.XdpeelSession](p.Sessions),
+		forgetEntries[bpf.XdpeelSessionKey, bpf.XdpeelStranger](p.Strangers),
+		forgetEntries[datagramKey, uint32](p.Fragments),
+	)
+	if err != nil {
 		return err
 	}
 	for account := range given + 1 {
@@ -31,22 +43,23 @@ func (p *kernelProgram) forget() error {
 	return nil
 }
 
-func (p *kernelProgram) forgetSessions() error {
+// forgetEntries empties a map. K and V are its key and its value.
+func forgetEntries[K, V any](m *ebpf.Map) error {
 	var (
-		keys    []bpf.XdpeelSessionKey
-		key     bpf.XdpeelSessionKey
-		session bpf.XdpeelSession
+		keys  []K
+		key   K
+		value V
 	)
-	entries := p.Sessions.Iterate()
-	for entries.Next(&key, &session) {
+	entries := m.Iterate()
+	for entries.Next(&key, &value) {
 		keys = append(keys, key)
 	}
 	if err := entries.Err(); err != nil {
-		return fmt.Errorf("list sessions: %w", err)
+		return fmt.Errorf("list %s: %w", m, err)
 	}
 	for _, key := range keys {
-		if err := p.Sessions.Delete(key); err != nil {
-			return fmt.Errorf("delete session: %w", err)
+		if err := m.Delete(key); err != nil {
+			return fmt.Errorf("delete from %s: %w", m, err)
 		}
 	}
 	return nil
@@ -75,6 +88,21 @@ func (p *kernelProgram) readLedger(out *Judgements) error {
 		return err
 	}
 	out.addAccounts(p.accounts)
+	return p.readStrangers(out)
+}
+
+func (p *kernelProgram) readStrangers(out *Judgements) error {
+	var (
+		key      bpf.XdpeelSessionKey
+		stranger bpf.XdpeelStranger
+	)
+	entries := p.Strangers.Iterate()
+	for entries.Next(&key, &stranger) {
+		out.addStranger(key, stranger)
+	}
+	if err := entries.Err(); err != nil {
+		return fmt.Errorf("list strangers: %w", err)
+	}
 	return nil
 }
 
@@ -101,6 +129,8 @@ func (p *kernelProgram) account(number uint32) (mirror.SessionAccount, error) {
 		sum.Bytes += one.Bytes
 		sum.Truncated += one.Truncated
 		sum.Lost += one.Lost
+		sum.Filtered += one.Filtered
+		sum.SampledOut += one.SampledOut
 	}
 	return sum, nil
 }

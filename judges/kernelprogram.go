@@ -27,6 +27,8 @@ type kernelProgram struct {
 	accounts []bpf.XdpeelAccounts // as read last
 	before   Judgements           // the ledger as it was before the frame
 	tears    bool                 // whether the kernel takes a frame in buffers of our choice
+	regions  *ebpf.MapSpec        // of a policy's map
+	policy   *ebpf.Map            // that is set
 }
 
 // ringSize holds the longest record several times.
@@ -54,10 +56,7 @@ func loadKernelProgram(o mirror.Options) (p *kernelProgram, err error) {
 	for cpu := range p.cpus {
 		rings.Contents = append(rings.Contents, ebpf.MapKV{Key: uint32(cpu), Value: p.ring})
 	}
-	for _, vni := range o.VNIs {
-		wanted := spec.Maps[bpf.XdpeelMapWantedVnis]
-		wanted.Contents = append(wanted.Contents, ebpf.MapKV{Key: vni, Value: uint8(1)})
-	}
+	p.regions = spec.Maps[bpf.XdpeelMapPolicies].InnerMap
 	if err := spec.Variables[bpf.XdpeelVarCfg].Set(loader.Config(o)); err != nil {
 		return p, fmt.Errorf("set configuration: %w", err)
 	}
@@ -109,11 +108,12 @@ func (p *kernelProgram) judge(frame Frame, out *Judgements) error {
 	if err != nil {
 		return err
 	}
-	if err := checkVerdict(outcome, verdict); err != nil {
+	consumed, err := isConsumed(verdict)
+	if err != nil {
 		return err
 	}
-	if outcome != abi.OutcomeDelivered {
-		out.List = append(out.List, mirror.Judgement{Outcome: outcome})
+	if outcome != abi.OutcomeDelivered || !consumed {
+		out.List = append(out.List, mirror.Judgement{Outcome: outcome, Consumed: consumed})
 		return nil
 	}
 	return p.readRecord(out)

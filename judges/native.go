@@ -25,7 +25,8 @@ type Native struct {
 	question io.WriteCloser
 	answer   io.Reader
 	buffer   []byte
-	answered []byte // data of the last judgements
+	answered []byte    // data of the last judgements
+	policies *Policies // that the process has
 }
 
 // OpenNative starts the program that BuildServer has built. report gets what the
@@ -78,12 +79,19 @@ func (n *Native) Judge(s *Sequence, out *Judgements) error {
 // ask has a sequence answered into n.answered. The process reads a whole
 // question before it answers, so neither waits for the other.
 func (n *Native) ask(s *Sequence) error {
-	question, err := s.AppendBinary(append(n.buffer[:0], 0, 0, 0, 0))
+	question := append(n.buffer[:0], 0, 0, 0, 0)
+	if n.policies != s.Policies {
+		question = append(question, s.Policies.binary...)
+		binary.LittleEndian.PutUint32(question, uint32(len(s.Policies.binary)))
+		n.policies = s.Policies
+	}
+	start := len(question)
+	question, err := s.AppendBinary(append(question, 0, 0, 0, 0))
 	if err != nil {
 		return err
 	}
 	n.buffer = question
-	binary.LittleEndian.PutUint32(question, uint32(len(question)-4))
+	binary.LittleEndian.PutUint32(question[start:], uint32(len(question)-start-4))
 	if _, err := n.question.Write(question); err != nil {
 		return err
 	}
@@ -108,24 +116,27 @@ func addAnswer(from []byte, out *Judgements) (int, error) {
 		return 0, errors.New("read native judge's answer: it ends early")
 	}
 	outcome, verdict, recorded := abi.Outcome(from[0]), from[1], from[2]
-	if err := checkVerdict(outcome, uint32(verdict)); err != nil {
+	consumed, err := isConsumed(uint32(verdict))
+	if err != nil {
 		return 0, err
 	}
 	if recorded == 0 {
-		out.List = append(out.List, mirror.Judgement{Outcome: outcome})
+		out.List = append(out.List, mirror.Judgement{Outcome: outcome, Consumed: consumed})
 		return size, nil
+	}
+	if outcome != abi.OutcomeDelivered || !consumed {
+		return 0, fmt.Errorf("read native judge's answer: a record of outcome %s, consumed %t", outcome, consumed)
 	}
 	used, err := out.addRecord(from[size:])
 	return size + used, err
 }
 
-// checkVerdict fails unless what is delivered, and nothing else, is taken from
-// the host.
-func checkVerdict(outcome abi.Outcome, verdict uint32) error {
-	if (outcome == abi.OutcomeDelivered) != (verdict == xdpDrop) || verdict != xdpDrop && verdict != xdpPass {
-		return fmt.Errorf("check verdict: %d for outcome %s", verdict, outcome)
+// isConsumed says what an XDP verdict means for the host.
+func isConsumed(verdict uint32) (bool, error) {
+	if verdict != xdpDrop && verdict != xdpPass {
+		return false, fmt.Errorf("check verdict: %d is none that the program gives", verdict)
 	}
-	return nil
+	return verdict == xdpDrop, nil
 }
 
 // addLedger reads what is behind the frames' answers.
@@ -134,28 +145,54 @@ func addLedger(from []byte, out *Judgements) error {
 		accounts [1]bpf.XdpeelAccounts
 		overflow bpf.XdpeelSessionCount
 	}
-	var count uint32
-	var session struct { // struct session_state of native/judge.h
+	const size = int(unsafe.Sizeof(ledger))
+	if len(from) < size {
+		return errors.New("read native judge's ledger: it ends early")
+	}
+	copy(bytesOf(&ledger), from)
+	out.addAccounts(ledger.accounts[:])
+	out.Overflow = accountOf(ledger.overflow)
+	from, err := eachState(from[size:], func(session *sessionState) {
+		out.Sessions[sessionOf(session.key)] = accountOf(session.count)
+	})
+	if err != nil {
+		return err
+	}
+	from, err = eachState(from, func(stranger *strangerState) { out.addStranger(stranger.key, stranger.stranger) })
+	if err == nil && len(from) > 0 {
+		err = fmt.Errorf("read native judge's ledger: %d bytes too many", len(from))
+	}
+	return err
+}
+
+// The structs of native/judge.h.
+type (
+	sessionState struct {
 		key   bpf.XdpeelSessionKey
 		_     uint32
 		count bpf.XdpeelSessionCount
 	}
-	const header = int(unsafe.Sizeof(ledger)) + 4
-	const size = int(unsafe.Sizeof(session))
-	if len(from) < header {
-		return errors.New("read native judge's ledger: it ends early")
+	strangerState struct {
+		key      bpf.XdpeelSessionKey
+		_        uint32
+		stranger bpf.XdpeelStranger
 	}
-	copy(bytesOf(&ledger), from)
-	copy(bytesOf(&count), from[header-4:])
-	out.addAccounts(ledger.accounts[:])
-	out.Overflow = accountOf(ledger.overflow)
-	from = from[header:]
-	if len(from) != int(count)*size {
-		return fmt.Errorf("read native judge's ledger: %d bytes for %d sessions", len(from), count)
+)
+
+// eachState calls use with each of a counted list of states, and returns what is
+// behind the list.
+func eachState[T any](from []byte, use func(*T)) ([]byte, error) {
+	var count uint32
+	var state T
+	size := int(unsafe.Sizeof(state))
+	rest := from[copy(bytesOf(&count), from):]
+	if len(from) < 4 || len(rest) < int(count)*size {
+		return nil, fmt.Errorf("read native judge's ledger: %d bytes for %d entries of %d", len(from), count, size)
 	}
-	for ; len(from) > 0; from = from[size:] {
-		copy(bytesOf(&session), from)
-		out.Sessions[sessionOf(session.key)] = accountOf(session.count)
+	for range count {
+		copy(bytesOf(&state), rest)
+		use(&state)
+		rest = rest[size:]
 	}
-	return nil
+	return rest, nil
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // TestNativeDiesOfDefects breaks one line of the program, and wants the host's
@@ -24,20 +26,21 @@ func TestNativeDiesOfDefects(t *testing.T) {
 		{"behind the first buffer", "frame.h", "+ size <= data_end", "+ size <= data_end + 1", 33, "use-after-poison"},
 		{"written to", "frame.h", "__builtin_memcpy(to, __builtin_assume_aligned(data + offset, FRAME_ALIGNMENT), size);", "*(__u8 *)data = 1;", 40, "caused by a WRITE"},
 		{"counted twice", "ledger.h", "count->packets++;", "count->packets += 2;", 40, "check.c"},
-		{"consumed", "ledger.h", "? XDP_DROP : XDP_PASS", "? XDP_PASS : XDP_DROP", 40, "check.c"},
+		{"consumed", "ledger.h", "default:\n\t\treturn XDP_PASS", "default:\n\t\treturn XDP_DROP", 40, "check.c"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := buildBroken(t, test.file, test.right, test.wrong)
+			server := buildBroken(t, test.file, test.right, test.wrong, Addresses)
 			var report strings.Builder
 			native, err := OpenNative(server, &report)
 			if err != nil {
 				t.Fatal(err)
 			}
-			frame := egressFrame(7)[:40]
+			sequence := &Sequence{Options: settings[0], Policies: compiled(t, &mirror.Policy{})}
+			sequence.Frames = []Frame{{Bytes: egressFrame(7)[:40], Linear: test.linear}}
 			var judgements Judgements
-			err = native.Judge(&Sequence{Options: settings[0], Frames: []Frame{{frame, test.linear}}}, &judgements)
+			err = native.Judge(sequence, &judgements)
 			if err := errors.Join(err, native.Close()); err == nil {
 				t.Error("nobody noticed")
 			}
@@ -48,9 +51,47 @@ func TestNativeDiesOfDefects(t *testing.T) {
 	}
 }
 
+// TestPanelNoticesDefects breaks the stages that a policy steers, and wants it to
+// die or the reference to disagree within some generated sequences.
+func TestPanelNoticesDefects(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the program a dozen times")
+	}
+	t.Parallel()
+	tests := []struct{ name, file, right, wrong string }{
+		{"port compared off by one", "filter.h", "(__u64)headers->destination_port << 48", "(__u64)(__u16)(headers->destination_port + 1) << 48"},
+		{"rules of the other direction", "filter.h", "packet->direction != DIRECTION_EGRESS", "packet->direction != DIRECTION_INGRESS"},
+		{"egress rules not tried", "filter.h", "rule == NO_RULE && packet->direction != DIRECTION_INGRESS", "packet->direction == DIRECTION_EGRESS"},
+		{"egress rules numbered from 1", "filter.h", "rule += wanted->ingress_rules", "rule += 0"},
+		{"rules that reject accept", "filter.h", "is_accepted(policy, filter, search.rule)", "true"},
+		{"fragments forgotten", "reduce.h", "return first ? *first : hash", "return first ? hash : hash"},
+		{"flows of one direction", "reduce.h", "mix(mix(hash, a ^ b), a + b)", "mix(mix(hash, a), b)"},
+		{"sampling one late", "reduce.h", "count->candidates++ % one_in", "++count->candidates % one_in"},
+		{"headers not snapped", "deliver.h", "wanted->snap_headers && headers", "false && headers"},
+		{"allowed sources ignored", "session.h", "if (!head->only_allowed)", "if (true)"},
+		{"any source before the source", "session.h", "if (policy != RESOLVED_UNKNOWN)\n\t\treturn policy;", ""},
+		{"the last policy remembered", "session.h", "resolved >> 32 == head->generation", "resolved >> 32"},
+		{"unknown sessions passed", "ledger.h", "judgement->drop_unknown ? XDP_DROP", "false ? XDP_DROP"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := buildBroken(t, test.file, test.right, test.wrong, NoSanitizers)
+			campaign := Campaign{
+				Seed: 1, Frames: 200 * sequenceFrames, Workers: 1,
+				Open: func() (*Panel, error) { return Open([]string{"mirror", "native"}, server) },
+			}
+			result, err := campaign.Run(t.Context())
+			if err == nil {
+				t.Errorf("nobody noticed in %d frames", result.Frames)
+			}
+		})
+	}
+}
+
 // buildBroken builds the server from a copy of the program in which right is
 // wrong.
-func buildBroken(t *testing.T, file, right, wrong string) string {
+func buildBroken(t *testing.T, file, right, wrong string, sanitizers Sanitizers) string {
 	t.Helper()
 	from, to := root(t), t.TempDir()
 	for _, directory := range []string{"bpf", filepath.Join("judges", "native")} {
@@ -69,5 +110,5 @@ func buildBroken(t *testing.T, file, right, wrong string) string {
 	if err := os.WriteFile(path, bytes.Replace(source, []byte(right), []byte(wrong), 1), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return built(t)(BuildServer(to, to, Addresses))
+	return built(t)(BuildServer(to, to, sanitizers))
 }

@@ -44,6 +44,14 @@ func Shortest(names []string) int {
 	return 0
 }
 
+// fuzzed returns FuzzPolicies, the same for all files.
+func (p *Panel) fuzzed() *Policies {
+	if p.fuzzPolicies == nil {
+		p.fuzzPolicies = FuzzPolicies()
+	}
+	return p.fuzzPolicies
+}
+
 // Replay asks the panel about a file: one that the fuzzer wrote, or that a
 // disagreement was saved in. Frames shorter than shortest are left out. It
 // returns how many frames were judged; a file that is no sequence has none.
@@ -52,7 +60,7 @@ func (p *Panel) Replay(path string, shortest int) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("replay: %w", err)
 	}
-	var s Sequence
+	s := Sequence{Policies: p.fuzzed()}
 	if s.UnmarshalBinary(data) != nil {
 		return 0, nil
 	}

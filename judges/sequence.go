@@ -18,12 +18,16 @@ const frameMax = 72 * 1024
 type Frame struct {
 	Bytes  []byte
 	Linear int // bytes of it in the first buffer; the rest is in others
+	// Policy is the number of the policy that judges it. Another than the frame's
+	// before is a change of policy.
+	Policy uint32
 }
 
 // Sequence is a run of frames and what they are judged under.
 type Sequence struct {
-	Options mirror.Options // ports and snap length are always set
-	Frames  []Frame
+	Options  mirror.Options // ports and snap length are always set
+	Policies *Policies      // no part of the binary form
+	Frames   []Frame
 }
 
 func portsOf(from *[abi.LimitPorts]uint16) []uint16 {
@@ -40,14 +44,11 @@ func portsOf(from *[abi.LimitPorts]uint16) []uint16 {
 func (s *Sequence) AppendBinary(to []byte) ([]byte, error) {
 	c := loader.Config(s.Options)
 	to = append(to, bytesOf(&c)...)
-	to = binary.LittleEndian.AppendUint32(to, uint32(len(s.Options.VNIs)))
-	for _, vni := range s.Options.VNIs {
-		to = binary.LittleEndian.AppendUint32(to, vni)
-	}
 	for _, frame := range s.Frames {
 		to = binary.LittleEndian.AppendUint32(to, uint32(len(frame.Bytes)))
 		to = binary.LittleEndian.AppendUint32(to, uint32(frame.Linear))
 		to = binary.LittleEndian.AppendUint32(to, 0) // FAULT_NONE
+		to = binary.LittleEndian.AppendUint32(to, frame.Policy)
 		to = append(to, frame.Bytes...)
 	}
 	return to, nil
@@ -58,21 +59,16 @@ func (s *Sequence) AppendBinary(to []byte) ([]byte, error) {
 func (s *Sequence) UnmarshalBinary(data []byte) error {
 	var c bpf.XdpeelConfig
 	const header = int(unsafe.Sizeof(c))
-	if len(data) < header+4 {
+	if len(data) < header {
 		return errors.New("read sequence: it ends within its configuration")
 	}
 	copy(bytesOf(&c), data)
-	count := int(min(binary.LittleEndian.Uint32(data[header:]), abi.LimitVNIs))
-	data = data[header+4:]
-	if len(data) < 4*count {
-		return errors.New("read sequence: it ends within its VNIs")
-	}
-	s.Options = optionsOf(&c, data[:4*count])
-	s.Frames = framesOf(data[4*count:])
+	s.Options = optionsOf(&c)
+	s.Frames = framesOf(data[header:])
 	return nil
 }
 
-func optionsOf(c *bpf.XdpeelConfig, vnis []byte) mirror.Options {
+func optionsOf(c *bpf.XdpeelConfig) mirror.Options {
 	o := mirror.Options{
 		VXLANPorts:  portsOf(&c.VxlanPorts),
 		GENEVEPorts: portsOf(&c.GenevePorts),
@@ -81,21 +77,19 @@ func optionsOf(c *bpf.XdpeelConfig, vnis []byte) mirror.Options {
 	if c.SnapLength < mirror.EthernetLength || c.SnapLength > abi.LimitSnapLength {
 		o.SnapLength = abi.LimitSnapLength
 	}
-	for ; c.OnlyWantedVnis&1 == 1 && len(vnis) > 0; vnis = vnis[4:] {
-		o.VNIs = append(o.VNIs, binary.LittleEndian.Uint32(vnis)&0xffffff)
-	}
 	return o
 }
 
 func framesOf(data []byte) []Frame {
-	const header = 12
+	const header = 16
 	var frames []Frame
 	for len(data) >= header {
 		length := binary.LittleEndian.Uint32(data)
 		linear := binary.LittleEndian.Uint32(data[4:])
+		policy := binary.LittleEndian.Uint32(data[12:])
 		data = data[header:]
 		length = min(length, frameMax, uint32(len(data)))
-		frames = append(frames, Frame{data[:length:length], int(min(linear, length))})
+		frames = append(frames, Frame{data[:length:length], int(min(linear, length)), policy})
 		data = data[length:]
 	}
 	return frames

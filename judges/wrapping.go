@@ -45,11 +45,10 @@ func (g *Generator) ethernet(tags, etherType int) {
 func (g *Generator) datagram(version int, content func(udp int)) {
 	d := &g.draft
 	open := len(d.open)
-	if version == 4 {
-		g.ipv4(frames.ProtocolUDP, g.cast.source(&g.dice, 4))
-	} else {
-		g.ipv6(frames.ProtocolUDP, g.cast.source(&g.dice, 6))
-	}
+	g.ip(header{
+		version: version, protocol: frames.ProtocolUDP, id: uint32(g.dice.Uint64()), fragments: 5,
+		source: g.cast.source(&g.dice, version), destination: g.cast.inner(&g.dice, version),
+	})
 	d.mark()
 	udp := d.len()
 	d.put16(g.dice.below(0x10000))
@@ -58,91 +57,4 @@ func (g *Generator) datagram(version int, content func(udp int)) {
 	d.put16(0)
 	content(udp)
 	d.end(open)
-}
-
-// ipv4 drafts a header; its total length stays open.
-func (g *Generator) ipv4(protocol byte, source *ip) {
-	d := &g.draft
-	d.mark()
-	start := d.len()
-	words := 5
-	if g.dice.percent(15) {
-		words = g.dice.between(5, 15)
-	}
-	versionAndWords := byte(4<<4 | words)
-	if g.dice.percent(1) {
-		versionAndWords = pick(&g.dice, 0x44, 0x40, 0x4f, 0x65, g.dice.byte())
-	}
-	if g.dice.percent(1) {
-		protocol = pick(&g.dice, frames.ProtocolTCP, frames.ProtocolICMP, g.dice.byte())
-	}
-	d.put(versionAndWords, g.dice.byte())
-	d.putLength(start)
-	d.put16(g.dice.below(0x10000))
-	d.put16(g.fragment())
-	d.put(64, protocol, 0, 0)
-	d.put(source.slice()...)
-	d.put(g.cast.inner(&g.dice, 4).slice()...)
-	d.put(g.noise[:4*(words-5)]...)
-}
-
-// fragment returns the flags and the offset of an IPv4 header.
-func (g *Generator) fragment() int {
-	if g.dice.percent(95) {
-		return pick(&g.dice, 0, 0x4000, 0x8000)
-	}
-	return pick(&g.dice, 0x2000, 0x6000, 0x0001, 0x2001, 0x1fff, 0x1000, 0x0100, g.dice.below(0x10000))
-}
-
-// ipv6 drafts a header and at times extension headers; its payload length stays
-// open.
-func (g *Generator) ipv6(protocol byte, source *ip) {
-	d := &g.draft
-	d.mark()
-	start := d.len()
-	version := byte(6)
-	if g.dice.percent(1) {
-		version = byte(g.dice.below(16))
-	}
-	if g.dice.percent(1) {
-		protocol = pick(&g.dice, frames.ProtocolTCP, frames.ProtocolICMPv6, 59, g.dice.byte())
-	}
-	extensions := 0
-	if g.dice.percent(25) {
-		extensions = pickWeighted(&g.dice, []weighted[int]{{50, 1}, {20, 2}, {10, 3}, {5, 7}, {10, 8}, {5, 9}})
-	}
-	d.put(version<<4|byte(g.dice.below(16)), g.dice.byte(), g.dice.byte(), g.dice.byte())
-	d.putLength(start + 40)
-	next := d.len()
-	d.put(protocol, 64)
-	d.put(source.slice()...)
-	d.put(g.cast.inner(&g.dice, 6).slice()...)
-	for range extensions {
-		next = g.extension(next)
-	}
-}
-
-// extension drafts an extension header in front of what the byte at next says
-// will follow, and returns where its own next header is.
-func (g *Generator) extension(next int) int {
-	d := &g.draft
-	d.mark()
-	kind := pickWeighted(&g.dice, []weighted[byte]{
-		{34, frames.ProtocolHopByHop}, {30, frames.ProtocolDestination}, {30, frames.ProtocolRouting},
-		{4, frames.ProtocolFragment}, {2, frames.ProtocolAH},
-	})
-	units := pickWeighted(&g.dice, []weighted[int]{{60, 0}, {20, 1}, {15, 2}, {5, 20}})
-	if g.dice.percent(1) {
-		units = g.dice.below(256)
-	}
-	start := d.len()
-	d.put(d.bytes[next], byte(units))
-	d.bytes[next] = kind
-	if kind == frames.ProtocolFragment {
-		d.put16(pick(&g.dice, 0, 1, 2, 6, 8, 9, 0x100, 0xfff8))
-		d.put32(uint32(g.dice.Uint64()))
-		return start
-	}
-	d.put(g.noise[:6+8*units]...)
-	return start
 }

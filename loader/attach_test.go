@@ -54,7 +54,7 @@ func newNamespace(t *testing.T) *lab.Namespace {
 func newProgram(t *testing.T, o mirror.Options) *Program {
 	t.Helper()
 	needRoot(t)
-	program, err := Load(o)
+	program, err := Load(o, mirror.TakeAll())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +307,7 @@ func TestMissingCapabilities(t *testing.T) {
 	go func() {
 		// The thread has lost its capabilities for good, so it is not unlocked and ends.
 		done <- withoutCapabilities(func() error {
-			_, err := Load(mirror.Options{})
+			_, err := Load(mirror.Options{}, mirror.TakeAll())
 			return err
 		})
 	}()

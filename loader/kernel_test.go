@@ -11,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab/frames"
@@ -26,7 +27,7 @@ const (
 
 // verifiedInstructionsLimit is how much the verifier may have to prove: far from
 // its own limit of a million, so that no kernel's verifier comes near that.
-const verifiedInstructionsLimit = 50_000
+const verifiedInstructionsLimit = 100_000
 
 func needRoot(t *testing.T) {
 	t.Helper()
@@ -48,10 +49,10 @@ type kernelJudge struct {
 	batch   *mirror.Batch
 }
 
-func newKernelJudge(t *testing.T, o mirror.Options) *kernelJudge {
+func newKernelJudge(t *testing.T, o mirror.Options, policy *mirror.Policy) *kernelJudge {
 	t.Helper()
 	needRoot(t)
-	program, err := Load(o)
+	program, err := Load(o, policy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +100,10 @@ func (k *kernelJudge) ledger() *mirror.Ledger {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	if len(lost) > 0 {
-		k.t.Errorf("rings lost packets: %v", lost)
+	for output, reasons := range lost {
+		if len(reasons) > 0 {
+			k.t.Errorf("output %d: rings lost packets: %v", output, reasons)
+		}
 	}
 	return ledger
 }
@@ -149,35 +152,78 @@ func onWire(list []cases.Case) (kept []cases.Case) {
 }
 
 func TestCases(t *testing.T) {
-	kernel := newKernelJudge(t, mirror.Options{})
+	kernel := newKernelJudge(t, mirror.Options{}, mirror.TakeAll())
 	list := onWire(append(cases.All(), cases.Prefixes()...))
+	kernel.check(t, list)
+	kernel.checkLedger(t, list)
+}
+
+// The groups of a policy, each put to the program as soon as it has the policy:
+// one program sees them all, and so lives through a reload for each.
+func TestPoliciedCases(t *testing.T) {
+	kernels := make(map[int]*kernelJudge) // by snap length, which is frozen in the program
+	seen := make(map[int][]cases.Case)
+	for _, group := range cases.Policied() {
+		snap := group.Options.SnapLength
+		if kernels[snap] == nil {
+			kernels[snap] = newKernelJudge(t, group.Options, group.Policy)
+		}
+		list := onWire(group.Cases)
+		t.Run(group.Name, func(t *testing.T) {
+			if err := kernels[snap].program.SetPolicy(group.Policy); err != nil {
+				t.Fatal(err)
+			}
+			kernels[snap].check(t, list)
+		})
+		seen[snap] = append(seen[snap], list...)
+	}
+	for snap, kernel := range kernels {
+		kernel.checkLedger(t, seen[snap])
+	}
+}
+
+// check puts each frame to the program: verdict, bytes, and exactly which counters move.
+func (k *kernelJudge) check(t *testing.T, list []cases.Case) {
+	defer func() { k.t = t }()
 	for _, c := range list {
 		t.Run(c.Name, func(t *testing.T) {
-			kernel.t = t
-			before := kernel.frames()
-			verdict := kernel.judge(c.Frame)
+			k.t = t
+			before := k.frames()
+			verdict := k.judge(c.Frame)
 			wantVerdict := uint32(xdpPass)
-			if c.Outcome == abi.OutcomeDelivered {
+			if c.Consumed {
 				wantVerdict = xdpDrop
 			}
 			if verdict != wantVerdict {
 				t.Errorf("verdict %d, want %d", verdict, wantVerdict)
 			}
 			want := map[string]uint64{"received": 1, c.Outcome.String(): 1}
-			if diff := cmp.Diff(want, moved(before, kernel.frames())); diff != "" {
+			if diff := cmp.Diff(want, moved(before, k.frames())); diff != "" {
 				t.Errorf("counters that moved (-want +got):\n%s", diff)
 			}
-			checkDelivered(t, c, kernel.batch.Packets)
+			checkDelivered(t, c, k.batch.Packets)
 		})
-	}
-	kernel.t = t
-	if diff := cmp.Diff(cases.Ledger(list).Sessions, kernel.ledger().Sessions, cmpSessions); diff != "" {
-		t.Errorf("sessions (-want +got):\n%s", diff)
 	}
 }
 
-// cmpSessions compares addresses as values.
-var cmpSessions = cmp.Comparer(func(a, b mirror.Session) bool { return a == b })
+func (k *kernelJudge) checkLedger(t *testing.T, list []cases.Case) {
+	t.Helper()
+	k.t = t
+	want, got := cases.Ledger(list), k.ledger()
+	if diff := cmp.Diff(want.Sessions, got.Sessions, cmpSessions); diff != "" {
+		t.Errorf("sessions (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.BusiestStrangers(), got.BusiestStrangers(), cmpSessions); diff != "" {
+		t.Errorf("unknown sessions (-want +got):\n%s", diff)
+	}
+}
+
+// cmpSessions compares addresses as values, and leaves out times of day.
+var cmpSessions = cmp.Options{
+	cmp.Comparer(func(a, b mirror.Session) bool { return a == b }),
+	cmpopts.IgnoreFields(mirror.SessionAccount{}, "LastSeen"),
+	cmpopts.IgnoreFields(mirror.Stranger{}, "LastSeen"),
+}
 
 func checkDelivered(t *testing.T, c cases.Case, got []mirror.Packet) {
 	t.Helper()
@@ -201,14 +247,14 @@ func checkDelivered(t *testing.T, c cases.Case, got []mirror.Packet) {
 func packetOf(c cases.Case) mirror.Packet {
 	return mirror.Packet{
 		Session: c.Session(), Endpoint: c.Endpoint, Direction: c.Direction, Tunnel: c.Tunnel,
-		Truncated: c.Truncated, Length: c.Length, Data: c.Inner,
+		Truncated: c.Truncated, Length: c.Length, Data: c.Inner, Rule: c.Rule, Outputs: c.Outputs,
 	}
 }
 
 func TestSequences(t *testing.T) {
 	for _, sequence := range cases.Sequences() {
 		t.Run(sequence.Name, func(t *testing.T) {
-			kernel := newKernelJudge(t, mirror.Options{})
+			kernel := newKernelJudge(t, mirror.Options{}, mirror.TakeAll())
 			for _, c := range onWire(sequence.Cases) {
 				kernel.judge(c.Frame)
 				checkDelivered(t, c, kernel.batch.Packets)
@@ -221,7 +267,7 @@ func TestSnapLength(t *testing.T) {
 	inner := frames.UDPFrame(client, instance, frames.Payload(1400))
 	frame := frames.Wrap(inner, 7, source, target)
 	for _, snap := range []int{14, 15, 64, 128, 129, 256, 257, 640, 641, len(inner) - 1, len(inner), len(inner) + 1} {
-		kernel := newKernelJudge(t, mirror.Options{SnapLength: snap})
+		kernel := newKernelJudge(t, mirror.Options{SnapLength: snap}, mirror.TakeAll())
 		kernel.judge(frame)
 		want := inner[:min(snap, len(inner))]
 		if got := kernel.batch.Packets[0]; !bytes.Equal(got.Data, want) || got.Length != len(inner) || got.Truncated {
@@ -232,7 +278,7 @@ func TestSnapLength(t *testing.T) {
 }
 
 func TestWantedVNIs(t *testing.T) {
-	kernel := newKernelJudge(t, mirror.Options{VNIs: []uint32{7, 0xffffff}})
+	kernel := newKernelJudge(t, mirror.Options{}, mirror.TakeVNIs([]uint32{7, 0xffffff}))
 	inner := frames.UDPFrame(client, instance, nil)
 	for vni, want := range map[uint32]uint32{7: xdpDrop, 0xffffff: xdpDrop, 8: xdpPass, 0: xdpPass} {
 		if got := kernel.judge(frames.Wrap(inner, vni, source, target)); got != want {
@@ -253,8 +299,8 @@ func TestSessionsBeyondTheTable(t *testing.T) {
 	if testing.Short() {
 		t.Skip("puts 16,484 sessions to the program: left out by -short")
 	}
-	kernel := newKernelJudge(t, mirror.Options{})
-	reference, err := mirror.NewDecapsulator(mirror.Options{})
+	kernel := newKernelJudge(t, mirror.Options{}, mirror.TakeAll())
+	reference, err := mirror.NewDecapsulator(mirror.Options{}, mirror.TakeAll())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,15 +336,15 @@ func TestEveryConfigurationLoads(t *testing.T) {
 	} {
 		list = append(list,
 			mirror.Options{SnapLength: length},
-			mirror.Options{SnapLength: length, VNIs: []uint32{1}, VXLANPorts: many, GENEVEPorts: []uint16{}})
+			mirror.Options{SnapLength: length, VXLANPorts: many, GENEVEPorts: []uint16{}})
 	}
 	for _, o := range list {
-		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) { newKernelJudge(t, o) })
+		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) { newKernelJudge(t, o, mirror.TakeAll()) })
 	}
 }
 
 func TestVerifiedInstructions(t *testing.T) {
-	kernel := newKernelJudge(t, mirror.Options{VNIs: []uint32{1}})
+	kernel := newKernelJudge(t, mirror.Options{}, mirror.TakeAll())
 	info, err := kernel.run.Info()
 	if err != nil {
 		t.Fatal(err)

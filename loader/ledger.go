@@ -16,54 +16,76 @@ import (
 // that are being judged may be in one sum and not yet in another; after
 // [Attachment.Close] the sums are exact.
 //
-// The ring to user space is not an output by itself: ringLost is what it lost,
-// of the packets that are outcome delivered.
-func (p *Program) Ledger() (ledger *mirror.Ledger, ringLost map[mirror.Loss]uint64, err error) {
-	ledger = mirror.NewLedger("", "")
-	if ringLost, err = p.readFrames(ledger); err != nil {
-		return nil, nil, err
+// The ring to user space is not an output by itself: the RingLost is what it lost,
+// of the packets that are outcome delivered, of those that were for each output.
+func (p *Program) Ledger() (*mirror.Ledger, RingLost, error) {
+	ledger := mirror.NewLedger("", "")
+	lost, err := p.readFrames(ledger)
+	if err != nil {
+		return nil, lost, err
 	}
 	if err := p.readSessions(ledger); err != nil {
-		return nil, nil, err
+		return nil, lost, err
 	}
-	return ledger, ringLost, nil
+	if ledger.Strangers, err = p.readStrangers(); err != nil {
+		return nil, lost, err
+	}
+	return ledger, lost, nil
+}
+
+// RingLost is what was lost on the way to user space, by the slot of the output
+// that it was for. Packets for several outputs are lost to each.
+type RingLost [abi.LimitOutputs]map[mirror.Loss]uint64
+
+func (l *RingLost) add(output int, reason abi.RingLoss, n uint64) {
+	if n == 0 {
+		return
+	}
+	if l[output] == nil {
+		l[output] = make(map[mirror.Loss]uint64)
+	}
+	l[output][mirror.Loss(reason.String())] += n
 }
 
 // readFrames reads what became of all frames, whatever their session.
-func (p *Program) readFrames(ledger *mirror.Ledger) (ringLost map[mirror.Loss]uint64, err error) {
+func (p *Program) readFrames(ledger *mirror.Ledger) (lost RingLost, err error) {
 	var cpus []bpf.XdpeelAccounts
 	if err := p.maps.Ledger.Lookup(uint32(0), &cpus); err != nil {
-		return nil, fmt.Errorf("read ledger: %w", err)
+		return lost, fmt.Errorf("read ledger: %w", err)
 	}
-	ringLost = make(map[mirror.Loss]uint64)
 	for _, cpu := range cpus {
 		ledger.Received += cpu.Received.Packets
 		for outcome := range ledger.Outcomes {
 			ledger.Outcomes[outcome] += cpu.Outcomes[outcome].Packets
 		}
-		for reason, n := range cpu.RingLost {
-			if n > 0 {
-				ringLost[mirror.Loss(abi.RingLoss(reason).String())] += n
+		for output, reasons := range cpu.RingLost {
+			for reason, n := range reasons {
+				lost.add(output, abi.RingLoss(reason), n)
 			}
 		}
 	}
-	return ringLost, nil
+	return lost, nil
 }
 
 func (p *Program) readSessions(ledger *mirror.Ledger) (err error) {
+	offset, err := measureOffset()
+	if err != nil {
+		return err
+	}
 	var key bpf.XdpeelSessionKey
 	var value bpf.XdpeelSession
 	for sessions := p.maps.Sessions.Iterate(); sessions.Next(&key, &value); {
-		if ledger.Sessions[session(&key)], err = p.readAccount(value.Account); err != nil {
+		if ledger.Sessions[sessionOf(&key)], err = p.readAccount(value.Account, offset); err != nil {
 			return err
 		}
 	}
-	ledger.Overflow, err = p.readAccount(0)
+	ledger.Overflow, err = p.readAccount(0, offset)
 	return err
 }
 
-// readAccount sums one account of session_counts over the CPUs.
-func (p *Program) readAccount(account uint32) (sum mirror.SessionAccount, err error) {
+// readAccount sums one account of session_counts over the CPUs. offset is wall
+// time less monotonic time.
+func (p *Program) readAccount(account uint32, offset int64) (sum mirror.SessionAccount, err error) {
 	var cpus []bpf.XdpeelSessionCount
 	if err := p.maps.SessionCounts.Lookup(account, &cpus); err != nil {
 		return sum, fmt.Errorf("read account %d: %w", account, err)
@@ -73,6 +95,11 @@ func (p *Program) readAccount(account uint32) (sum mirror.SessionAccount, err er
 		sum.Bytes += cpu.Bytes
 		sum.Truncated += cpu.Truncated
 		sum.Lost += cpu.RingLost
+		sum.Filtered += cpu.Filtered
+		sum.SampledOut += cpu.SampledOut
+		if cpu.LastSeen > 0 {
+			sum.LastSeen = max(sum.LastSeen, int64(cpu.LastSeen)+offset)
+		}
 	}
 	return sum, nil
 }
@@ -92,5 +119,31 @@ func (p *Program) Session(s mirror.Session) (mirror.SessionAccount, error) {
 	if err != nil {
 		return mirror.SessionAccount{}, fmt.Errorf("look for session %s: %w", s, err)
 	}
-	return p.readAccount(value.Account)
+	offset, err := measureOffset()
+	if err != nil {
+		return mirror.SessionAccount{}, err
+	}
+	return p.readAccount(value.Account, offset)
+}
+
+// readStrangers reads what is remembered of unknown and denied sessions.
+func (p *Program) readStrangers() (strangers []mirror.Stranger, err error) {
+	offset, err := measureOffset()
+	if err != nil {
+		return nil, err
+	}
+	var key bpf.XdpeelSessionKey
+	var value bpf.XdpeelStranger
+	entries := p.maps.Strangers.Iterate()
+	for entries.Next(&key, &value) {
+		strangers = append(strangers, mirror.Stranger{
+			Session: sessionOf(&key), Unknown: value.Unknown, Denied: value.Denied,
+			Bytes: value.Bytes, LastSeen: int64(value.LastSeen) + offset,
+		})
+	}
+	// Entries that make room for others while they are read end the reading early.
+	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return nil, fmt.Errorf("list unknown sessions: %w", err)
+	}
+	return strangers, nil
 }

@@ -15,16 +15,17 @@ import (
 
 // Program is the kernel program and its maps, loaded but not attached.
 type Program struct {
-	spec    *ebpf.CollectionSpec
-	maps    bpf.XdpeelMaps
-	rings   []*ring
-	options mirror.Options
+	spec       *ebpf.CollectionSpec
+	maps       bpf.XdpeelMaps
+	rings      []*ring
+	options    mirror.Options
+	generation uint32 // of the policy; 0 before the first
 }
 
 // Load checks what the process may do and the kernel can, then creates the maps
-// and rings. It returns a *CapabilityError, an error that wraps ErrKernel, or
-// what the kernel said.
-func Load(o mirror.Options) (*Program, error) {
+// and rings, and sets the policy. It returns a *CapabilityError, an error that
+// wraps ErrKernel, or what the kernel said.
+func Load(o mirror.Options, policy *mirror.Policy) (*Program, error) {
 	o, err := o.Complete()
 	if err != nil {
 		return nil, err
@@ -44,6 +45,9 @@ func Load(o mirror.Options) (*Program, error) {
 	}
 	p := &Program{spec: spec, options: o}
 	if err := p.createMaps(); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	if err := p.SetPolicy(policy); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
@@ -70,17 +74,12 @@ func configure(spec *ebpf.CollectionSpec, o mirror.Options) error {
 	return nil
 }
 
-// Config returns the program's constants for options that are complete. The VNIs
-// themselves are in a map.
+// Config returns the program's constants for options that are complete.
 func Config(o mirror.Options) bpf.XdpeelConfig {
-	config := bpf.XdpeelConfig{
+	return bpf.XdpeelConfig{
 		SnapLength: uint32(o.SnapLength),
 		VxlanPorts: networkPorts(o.VXLANPorts), GenevePorts: networkPorts(o.GENEVEPorts),
 	}
-	if len(o.VNIs) > 0 {
-		config.OnlyWantedVnis = 1
-	}
-	return config
 }
 
 // networkPorts puts ports into the program's fixed array, in network byte order.
@@ -112,11 +111,6 @@ func (p *Program) createMaps() error {
 			return fmt.Errorf("give ring to CPU %d: %w", cpu, err)
 		}
 	}
-	for _, vni := range p.options.VNIs {
-		if err := p.maps.WantedVnis.Put(vni, uint8(1)); err != nil {
-			return fmt.Errorf("want VNI %d: %w", vni, err)
-		}
-	}
 	return nil
 }
 
@@ -137,11 +131,14 @@ func (p *Program) load(f fragments) (*ebpf.Program, error) {
 	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
 		MapReplacements: map[string]*ebpf.Map{
 			bpf.XdpeelMapAccountsGiven: p.maps.AccountsGiven,
+			bpf.XdpeelMapFragments:     p.maps.Fragments,
 			bpf.XdpeelMapLedger:        p.maps.Ledger,
+			bpf.XdpeelMapPolicies:      p.maps.Policies,
 			bpf.XdpeelMapRings:         p.maps.Rings,
+			bpf.XdpeelMapScratch:       p.maps.Scratch,
 			bpf.XdpeelMapSessionCounts: p.maps.SessionCounts,
 			bpf.XdpeelMapSessions:      p.maps.Sessions,
-			bpf.XdpeelMapWantedVnis:    p.maps.WantedVnis,
+			bpf.XdpeelMapStrangers:     p.maps.Strangers,
 		},
 	})
 	if err != nil {

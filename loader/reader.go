@@ -186,18 +186,20 @@ func (r *Reader) drain(ring *ring, batch *mirror.Batch, limit uint64) (full bool
 func (r *Reader) packet(header *bpf.XdpeelPacket, data []byte) mirror.Packet {
 	return mirror.Packet{
 		Time:      r.clock.wall(header.Time),
-		Session:   session(&header.Key),
+		Session:   sessionOf(&header.Key),
 		Endpoint:  header.Endpoint,
 		Direction: abi.Direction(header.Direction),
 		Tunnel:    abi.Tunnel(header.Tunnel),
 		Truncated: header.Truncated != 0,
+		Rule:      header.Rule,
+		Outputs:   mirror.OutputSet(header.Outputs),
 		Length:    int(header.Length),
 		Data:      data,
 	}
 }
 
-// session gives a session key its Go form.
-func session(key *bpf.XdpeelSessionKey) mirror.Session {
+// sessionOf gives a session key its Go form.
+func sessionOf(key *bpf.XdpeelSessionKey) mirror.Session {
 	source := *(*[16]byte)(unsafe.Pointer(&key.Source))
 	return mirror.Session{VNI: key.Vni, Source: netip.AddrFrom16(source).Unmap()}
 }

@@ -24,7 +24,7 @@ func TestKernelVersion(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root: asks the kernel for what it can")
 	}
-	_, err := Load(mirror.Options{})
+	_, err := Load(mirror.Options{}, mirror.TakeAll())
 	switch major, minor := release(t); {
 	case major > 6 || major == 6 && minor >= 1:
 		if err != nil {

@@ -30,13 +30,18 @@ type listener struct {
 func listen(t *testing.T, end lab.End, mode Mode, o mirror.Options) *listener {
 	t.Helper()
 	l := &listener{t: t, program: newProgram(t, o), done: make(chan error, 1)}
-	l.attachment = mustAttach(t, l.program, end, mode)
+	l.start(end, mode)
+	return l
+}
+
+func (l *listener) start(end lab.End, mode Mode) {
+	l.t.Helper()
+	l.attachment = mustAttach(l.t, l.program, end, mode)
 	var err error
 	if l.reader, err = l.program.NewReader(); err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
 	go func() { l.done <- l.collect() }()
-	return l
 }
 
 func (l *listener) collect() error {
@@ -78,7 +83,7 @@ func (l *listener) end() (*mirror.Ledger, map[mirror.Loss]uint64) {
 	if sum != ledger.Received {
 		l.t.Errorf("%d frames received, %d with an outcome", ledger.Received, sum)
 	}
-	return ledger, lost
+	return ledger, lost[0]
 }
 
 // awaitReceived waits until the program has counted n frames: they are all on

@@ -14,36 +14,13 @@ import (
 
 var compareAddresses = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
-func newDecapsulator(t testing.TB, options mirror.Options) *mirror.Decapsulator {
+func newDecapsulator(t testing.TB, options mirror.Options, policy *mirror.Policy) *mirror.Decapsulator {
 	t.Helper()
-	d, err := mirror.NewDecapsulator(options)
+	d, err := mirror.NewDecapsulator(options, policy)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
-}
-
-// judgement is what a case says that Judge must return.
-func judgement(c cases.Case) mirror.Judgement {
-	if c.Outcome != abi.OutcomeDelivered {
-		return mirror.Judgement{Outcome: c.Outcome}
-	}
-	return mirror.Judgement{
-		Outcome:   c.Outcome,
-		Offset:    c.Offset,
-		Arrived:   c.Arrived,
-		Captured:  len(c.Inner),
-		EtherType: c.EtherType,
-		Packet: mirror.Packet{
-			Session:   c.Session(),
-			Endpoint:  c.Endpoint,
-			Direction: c.Direction,
-			Tunnel:    c.Tunnel,
-			Truncated: c.Truncated,
-			Length:    c.Length,
-			Data:      c.Inner,
-		},
-	}
 }
 
 // judge has d judge the cases and compares all that it says of them.
@@ -52,7 +29,7 @@ func judge(t *testing.T, d *mirror.Decapsulator, list []cases.Case) {
 	for _, c := range list {
 		frame := slices.Clone(c.Frame)
 		got := d.Judge(frame, c.WireLength)
-		if diff := cmp.Diff(judgement(c), got, compareAddresses); diff != "" {
+		if diff := cmp.Diff(c.Judgement(), got, compareAddresses); diff != "" {
 			t.Errorf("%s: judgement differs (-want +got):\n%s", c.Name, diff)
 		}
 		if !slices.Equal(frame, c.Frame) {
@@ -71,7 +48,7 @@ func checkLedger(t *testing.T, d *mirror.Decapsulator, list []cases.Case) {
 
 func TestCases(t *testing.T) {
 	t.Parallel()
-	d := newDecapsulator(t, mirror.Options{})
+	d := newDecapsulator(t, mirror.Options{}, mirror.TakeAll())
 	list := slices.Concat(cases.All(), cases.Prefixes())
 	judge(t, d, list)
 	checkLedger(t, d, list)
@@ -81,7 +58,7 @@ func TestCases(t *testing.T) {
 
 func TestCaptureFileCases(t *testing.T) {
 	t.Parallel()
-	d := newDecapsulator(t, mirror.Options{})
+	d := newDecapsulator(t, mirror.Options{}, mirror.TakeAll())
 	judge(t, d, cases.CaptureFile())
 	checkLedger(t, d, cases.CaptureFile())
 }
@@ -91,23 +68,80 @@ func TestConfiguredCases(t *testing.T) {
 	for _, c := range cases.AllConfigured() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			d := newDecapsulator(t, c.Options)
+			d := newDecapsulator(t, c.Options, mirror.TakeAll())
 			judge(t, d, c.Cases)
 			checkLedger(t, d, c.Cases)
 		})
 	}
 }
 
+func TestPoliciedCases(t *testing.T) {
+	t.Parallel()
+	for _, group := range cases.Policied() {
+		t.Run(group.Name, func(t *testing.T) {
+			t.Parallel()
+			d := newDecapsulator(t, group.Options, group.Policy)
+			judge(t, d, group.Cases)
+			checkLedger(t, d, group.Cases)
+		})
+	}
+}
+
+// TestPoliciesInTurn has one judge see all groups, each with its policy.
+func TestPoliciesInTurn(t *testing.T) {
+	t.Parallel()
+	d := newDecapsulator(t, mirror.Options{}, mirror.TakeAll())
+	var all []cases.Case
+	for _, group := range cases.Policied() {
+		if group.Options.SnapLength != 0 {
+			continue
+		}
+		if err := d.SetPolicy(group.Policy); err != nil {
+			t.Fatal(err)
+		}
+		judge(t, d, group.Cases)
+		all = append(all, group.Cases...)
+	}
+	checkLedger(t, d, all)
+}
+
 func TestSequences(t *testing.T) {
 	t.Parallel()
-	together := newDecapsulator(t, mirror.Options{})
+	together := newDecapsulator(t, mirror.Options{}, mirror.TakeAll())
 	for _, sequence := range cases.Sequences() {
 		t.Run(sequence.Name, func(t *testing.T) {
-			alone := newDecapsulator(t, mirror.Options{})
+			alone := newDecapsulator(t, mirror.Options{}, mirror.TakeAll())
 			judge(t, alone, sequence.Cases)
 			checkLedger(t, alone, sequence.Cases)
 			judge(t, together, sequence.Cases)
 		})
+	}
+}
+
+// TestGroupsAreSound holds the groups to what Policied promises.
+func TestGroupsAreSound(t *testing.T) {
+	t.Parallel()
+	groups := make(map[string]bool)
+	whose := make(map[mirror.Session]string)
+	for _, group := range cases.Policied() {
+		if groups[group.Name] {
+			t.Errorf("two groups are called %q", group.Name)
+		}
+		groups[group.Name] = true
+		names := make(map[string]bool)
+		for _, c := range group.Cases {
+			if names[c.Name] {
+				t.Errorf("%s: two cases are called %q", group.Name, c.Name)
+			}
+			names[c.Name] = true
+			if !c.Source.IsValid() {
+				continue
+			}
+			if with := whose[c.Session()]; with != "" && with != group.Name {
+				t.Errorf("%s: %s has its session in common with %s", group.Name, c.Name, with)
+			}
+			whose[c.Session()] = group.Name
+		}
 	}
 }
 
@@ -138,8 +172,8 @@ func TestCasesAreSound(t *testing.T) {
 		t.Errorf("cases differ from one call to the next:\n%s", diff)
 	}
 	seen := make(map[abi.Outcome]bool)
-	for _, c := range cases.AllConfigured() {
-		for _, c := range c.Cases {
+	for _, group := range cases.Policied() {
+		for _, c := range group.Cases {
 			seen[c.Outcome] = true
 		}
 	}

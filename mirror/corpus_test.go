@@ -24,7 +24,7 @@ func TestCorpus(t *testing.T) {
 	for _, capture := range captures {
 		t.Run(capture.Name, func(t *testing.T) {
 			t.Parallel()
-			d := newDecapsulator(t, mirror.Options{VXLANPorts: capture.Ports.VXLAN, GENEVEPorts: capture.Ports.GENEVE})
+			d := newDecapsulator(t, mirror.Options{VXLANPorts: capture.Ports.VXLAN, GENEVEPorts: capture.Ports.GENEVE}, mirror.TakeAll())
 			for _, frame := range capture.Frames {
 				checkExpected(t, frame, d.Judge(frame.Data, frame.WireLength))
 			}

@@ -7,34 +7,40 @@ import (
 )
 
 // Decapsulator judges frames by the rules of docs/judgement.md and counts them.
-// It remembers sessions, so frames are judged in the order in which they came.
-// It must not be used by two goroutines at a time.
+// It remembers sessions and fragments, so frames are judged in the order in which
+// they came. It must not be used by two goroutines at a time.
 type Decapsulator struct {
 	ports      ports
 	snapLength int
-	vnis       map[uint32]bool // nil: all
+	policy     *Policy
+	wanted     sessionIndex // of policy
 	sessions   map[Session]*session
 	overflow   session // of all sessions that came when the table was full
+	strangers  strangers
+	fragments  fragmentFlows
 	ledger     *Ledger
 	made       []byte // the last bare payload with its made-up Ethernet header
 }
 
-// Judgement is what was found of one frame. All but Outcome is zero unless the
-// frame was delivered.
+// Judgement is what was found of one frame. All but Outcome and Consumed is zero
+// unless its session is one that the policy wants: the frame was delivered,
+// filtered or sampled out.
 type Judgement struct {
 	Outcome   abi.Outcome
+	Consumed  bool   // taken from the host, by the policy of the time
 	Offset    int    // where in the outer frame the inner bytes begin
 	Arrived   int    // bytes of the inner frame in the outer one
-	Captured  int    // bytes of it that are kept, len(Packet.Data)
+	Captured  int    // bytes of it that are kept, len(Packet.Data); 0 unless delivered
 	EtherType uint16 // of a bare payload, whose made-up Ethernet header counts in both; else 0
 	// Packet is all but its time, which Judge does not know. Its Data is a part of
-	// the frame or, of a bare payload, lasts until the next call of Judge.
+	// the frame or, of a bare payload, lasts until the next call of Judge. Data and
+	// Outputs are zero unless the packet was delivered.
 	Packet Packet
 }
 
 // NewDecapsulator returns a decapsulator that has seen nothing. It fails as
-// Options.Complete does.
-func NewDecapsulator(o Options) (*Decapsulator, error) {
+// Options.Complete and Policy.Check do.
+func NewDecapsulator(o Options, p *Policy) (*Decapsulator, error) {
 	o, err := o.Complete()
 	if err != nil {
 		return nil, err
@@ -43,69 +49,136 @@ func NewDecapsulator(o Options) (*Decapsulator, error) {
 		ports:      ports{vxlan: slices.Clone(o.VXLANPorts), geneve: slices.Clone(o.GENEVEPorts)},
 		snapLength: o.SnapLength,
 		sessions:   make(map[Session]*session),
+		strangers:  newStrangers(),
 		ledger:     NewLedger("", ""),
 		made:       make([]byte, 0, o.SnapLength),
 	}
-	if len(o.VNIs) > 0 {
-		d.vnis = make(map[uint32]bool, len(o.VNIs))
-		for _, vni := range o.VNIs {
-			d.vnis[vni] = true
-		}
+	if err := d.SetPolicy(p); err != nil {
+		return nil, err
 	}
 	return d, nil
+}
+
+// SetPolicy has the frames from here on judged by p, which must not be changed any
+// more. What is remembered stays: the sessions with their accounts, what was
+// learned of them and their places in sampling by packet, and the flows of
+// fragments. It fails as Policy.Check does, and then changes nothing.
+func (d *Decapsulator) SetPolicy(p *Policy) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	d.policy, d.wanted = p, newSessionIndex(p)
+	for key, session := range d.sessions {
+		session.wanted = d.wanted.find(key)
+	}
+	return nil
 }
 
 // Judge judges one frame, from its Ethernet header on, and counts it. wireLength
 // is len(frame) but for a frame that a capture file's snap length has cut: there
 // it is the length in bytes that the frame had on the wire. It allocates only for
-// the first packet of a session.
+// the first packet of a session, and to remember fragments.
 func (d *Decapsulator) Judge(frame []byte, wireLength int) Judgement {
 	payload, outcome := d.ports.unwrap(newStretch(frame, wireLength))
-	if outcome == undecided && d.vnis != nil && !d.vnis[payload.vni] {
-		outcome = abi.OutcomeUnknownSession
-	}
 	judgement := Judgement{Outcome: outcome}
 	if outcome == undecided {
-		judgement = d.deliver(payload)
+		judgement = d.admit(payload)
 	}
+	judgement.Consumed = d.policy.consumes(judgement.Outcome)
 	d.ledger.Received++
 	d.ledger.Outcomes[judgement.Outcome]++
 	return judgement
 }
 
-// deliver says all there is to say of an inner frame, and counts it to its
-// session.
-func (d *Decapsulator) deliver(p payload) Judgement {
+// admit judges a mirrored packet by its session ("The session").
+func (d *Decapsulator) admit(p payload) Judgement {
 	key := Session{VNI: p.vni, Source: p.source}
-	session := d.session(key)
-	inner := readInner(p)
-	data := d.frame(p)
-	packet := Packet{
-		Session:   key,
-		Endpoint:  p.endpoint,
-		Direction: session.direction(p, inner),
-		Tunnel:    p.tunnel,
-		Truncated: inner.truncated,
-		Length:    inner.length,
-		Data:      data,
+	if !d.policy.Allows(key.Source) {
+		stranger := d.strangers.see(key)
+		stranger.Denied++
+		stranger.Bytes += uint64(p.arrived())
+		return Judgement{Outcome: abi.OutcomeDeniedSource}
 	}
-	session.count(inner)
-	return Judgement{
-		Outcome:   abi.OutcomeDelivered,
-		Offset:    p.content.offset,
-		Arrived:   inner.arrived,
-		Captured:  len(data),
-		EtherType: p.etherType,
-		Packet:    packet,
+	session, wanted := d.session(key)
+	if wanted == nil {
+		stranger := d.strangers.see(key)
+		stranger.Unknown++
+		stranger.Bytes += uint64(p.arrived())
+		return Judgement{Outcome: abi.OutcomeUnknownSession}
 	}
+	return d.take(p, key, session, wanted)
 }
 
-// frame returns the inner frame, cut to the snap length.
-func (d *Decapsulator) frame(p payload) []byte {
-	if p.etherType == 0 {
-		return p.content.data[:min(len(p.content.data), d.snapLength)]
+// take says all there is to say of an inner frame, and counts it to its session.
+func (d *Decapsulator) take(p payload, key Session, session *session, wanted *SessionPolicy) Judgement {
+	inner := readInner(p)
+	judgement := Judgement{
+		Offset:    p.content.offset,
+		Arrived:   inner.arrived,
+		EtherType: p.etherType,
+		Packet: Packet{
+			Session:   key,
+			Endpoint:  p.endpoint,
+			Direction: session.direction(p, inner, wanted.MAC),
+			Tunnel:    p.tunnel,
+			Truncated: inner.truncated,
+			Length:    inner.length,
+		},
 	}
-	kept := min(len(p.content.data), d.snapLength-EthernetLength)
+	var headers Headers
+	if wanted.readsHeaders() {
+		headers = p.headers()
+	}
+	match := wanted.Filter.Match(judgement.Packet.Direction, &headers)
+	judgement.Packet.Rule = wanted.Filter.RuleID(match)
+	switch {
+	case !match.Accept:
+		judgement.Outcome = abi.OutcomeFiltered
+	case !d.samples(wanted.Sample, session, p, &headers):
+		judgement.Outcome = abi.OutcomeSampledOut
+	default:
+		judgement.Outcome = abi.OutcomeDelivered
+		judgement.Packet.Outputs = wanted.Outputs
+		judgement.Packet.Data = d.frame(p, wanted.Snap.length(&headers))
+		judgement.Captured = len(judgement.Packet.Data)
+	}
+	session.count(inner, judgement.Outcome)
+	return judgement
+}
+
+// samples says whether sampling keeps a packet that the filter has taken.
+func (d *Decapsulator) samples(sample Sampling, s *session, p payload, h *Headers) bool {
+	switch sample.By {
+	case abi.SamplingByPacket:
+		s.candidates++
+		return (s.candidates-1)%uint64(sample.OneIn) == 0
+	case abi.SamplingByFlow:
+		hash := h.FlowHash(d.policy.Seed, p.ethernet())
+		return isOneIn(d.fragments.flowOf(p.vni, h, hash), sample.OneIn)
+	}
+	return true
+}
+
+// length returns how many bytes are kept at most of a packet with headers h, which
+// are not looked at without need.
+func (s Snap) length(h *Headers) int {
+	length := abi.LimitSnapLength
+	if s.Bytes != 0 {
+		length = s.Bytes
+	}
+	if s.Headers {
+		length = min(length, h.End)
+	}
+	return length
+}
+
+// frame returns the inner frame, cut to the judge's snap length and the session's.
+func (d *Decapsulator) frame(p payload, snapLength int) []byte {
+	snapLength = min(snapLength, d.snapLength)
+	if p.etherType == 0 {
+		return p.content.data[:min(len(p.content.data), snapLength)]
+	}
+	kept := min(len(p.content.data), snapLength-EthernetLength)
 	d.made = append(AppendMadeUpEthernet(d.made[:0], p.etherType), p.content.data[:kept]...)
 	return d.made
 }

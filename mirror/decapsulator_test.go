@@ -33,10 +33,8 @@ func TestOptionsRefused(t *testing.T) {
 		{mirror.Options{SnapLength: 13}, "check snap length: 13 is not within 14 to 65535 bytes"},
 		{mirror.Options{SnapLength: -1}, "check snap length: -1"},
 		{mirror.Options{SnapLength: 65536}, "check snap length: 65536"},
-		{mirror.Options{VNIs: []uint32{1 << 24}}, "check vnis: 16777216 is more than 24 bits"},
-		{mirror.Options{VNIs: make([]uint32, 4097)}, "check vnis: 4097 of them, at most 4096"},
 	} {
-		d, err := mirror.NewDecapsulator(test.options)
+		d, err := mirror.NewDecapsulator(test.options, mirror.TakeAll())
 		if err == nil || d != nil || !strings.Contains(err.Error(), test.message) {
 			t.Errorf("%+v: error %v, want %q", test.options, err, test.message)
 		}
@@ -51,10 +49,8 @@ func TestOptionsAtTheirLimits(t *testing.T) {
 		{VXLANPorts: []uint16{}, GENEVEPorts: []uint16{}},
 		{SnapLength: 14},
 		{SnapLength: 65535},
-		{VNIs: make([]uint32, 4096)},
-		{VNIs: []uint32{1<<24 - 1}},
 	} {
-		if _, err := mirror.NewDecapsulator(options); err != nil {
+		if _, err := mirror.NewDecapsulator(options, mirror.TakeAll()); err != nil {
 			t.Errorf("%+v: %v", options, err)
 		}
 	}
@@ -71,7 +67,7 @@ func TestSessionsOverflow(t *testing.T) {
 	t.Parallel()
 	told := frames.Wrap(frames.TCPFrame(eni, web, nil), 0, eni.Address, target)
 	untold := frames.Wrap(frames.ARPFrame(eni, web), 0, eni.Address, target)
-	d := newDecapsulator(t, mirror.Options{})
+	d := newDecapsulator(t, mirror.Options{}, mirror.TakeAll())
 	for vni := range abi.LimitSessions + 1 {
 		setVNI(told, vni)
 		d.Judge(told, len(told))
@@ -100,11 +96,41 @@ func TestSessionsOverflow(t *testing.T) {
 	}
 }
 
+// TestOverflowShares sees that sessions that share an account share their place in
+// sampling by packet, and that the MAC that a policy names is theirs all the same.
+func TestOverflowShares(t *testing.T) {
+	t.Parallel()
+	policy := mirror.TakeAll()
+	policy.Sessions[0].Sample = mirror.Sampling{By: abi.SamplingByPacket, OneIn: 2}
+	policy.Sessions[0].MAC = eni.MAC
+	d := newDecapsulator(t, mirror.Options{}, policy)
+	frame := frames.Wrap(frames.ARPFrame(eni, web), 0, eni.Address, target)
+	judge := func(vni int) mirror.Judgement {
+		setVNI(frame, vni)
+		return d.Judge(frame, len(frame))
+	}
+	for vni := range abi.LimitSessions - 1 {
+		judge(vni)
+	}
+	for i, want := range []abi.Outcome{
+		abi.OutcomeDelivered, abi.OutcomeSampledOut, abi.OutcomeDelivered, abi.OutcomeSampledOut,
+	} {
+		got := judge(abi.LimitSessions + i%3)
+		if got.Outcome != want || got.Packet.Direction != abi.DirectionEgress {
+			t.Errorf("packet %d: %s %s, want egress %s", i, got.Packet.Direction, got.Outcome, want)
+		}
+	}
+	want := mirror.SessionAccount{Packets: 4, Bytes: 4 * 42, SampledOut: 2}
+	if diff := cmp.Diff(want, d.Ledger().Overflow); diff != "" {
+		t.Errorf("overflow differs (-want +got):\n%s", diff)
+	}
+}
+
 // TestLedgerKeeps sees that counts go on in the ledger that was handed out, and
 // that what its owner has set stays.
 func TestLedgerKeeps(t *testing.T) {
 	t.Parallel()
-	d := newDecapsulator(t, mirror.Options{})
+	d := newDecapsulator(t, mirror.Options{}, mirror.TakeAll())
 	frame := frames.Wrap(frames.TCPFrame(eni, web, nil), 5, eni.Address, target)
 	key := mirror.Session{VNI: 5, Source: eni.Address}
 	d.Judge(frame, len(frame))
@@ -127,28 +153,36 @@ func TestLedgerKeeps(t *testing.T) {
 }
 
 func TestJudgeAllocatesNothing(t *testing.T) {
-	d := newDecapsulator(t, mirror.Options{})
-	list := cases.All()
-	for _, c := range list { // sessions are known from here on
-		d.Judge(c.Frame, c.WireLength)
-	}
-	allocations := testing.AllocsPerRun(10, func() {
-		for _, c := range list {
-			d.Judge(c.Frame, c.WireLength)
+	groups := append(cases.Policied(), cases.Group{Name: "all", Policy: mirror.TakeAll(), Cases: cases.All()})
+	for _, group := range groups {
+		d := newDecapsulator(t, group.Options, group.Policy)
+		judgeAll := func() {
+			for _, c := range group.Cases {
+				d.Judge(c.Frame, c.WireLength)
+			}
 		}
-	})
-	if allocations != 0 {
-		t.Errorf("%g allocations in %d frames", allocations, len(list))
+		judgeAll() // sessions and fragments are known from here on
+		if allocations := testing.AllocsPerRun(5, judgeAll); allocations != 0 {
+			t.Errorf("%s: %g allocations in %d frames", group.Name, allocations, len(group.Cases))
+		}
 	}
 }
 
+// BenchmarkJudge judges one frame again and again, by a policy that takes all and by
+// one that looks at everything.
 func BenchmarkJudge(b *testing.B) {
-	d := newDecapsulator(b, mirror.Options{})
 	frame := frames.Wrap(frames.TCPFrame(eni, web, frames.Payload(200)), 5, eni.Address, target)
-	for b.Loop() {
-		d.Judge(frame, len(frame))
-	}
-	if delivered := d.Ledger().Outcomes[abi.OutcomeDelivered]; delivered < uint64(b.N) {
-		b.Errorf("%d of %d frames were delivered", delivered, b.N)
+	for name, policy := range map[string]*mirror.Policy{"all": mirror.TakeAll(), "strict": strict()} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			d := newDecapsulator(b, mirror.Options{}, policy)
+			for b.Loop() {
+				d.Judge(frame, len(frame))
+			}
+			ledger := d.Ledger()
+			if taken := ledger.Sessions[mirror.Session{VNI: 5, Source: eni.Address}].Packets; taken < uint64(b.N) {
+				b.Errorf("%d of %d frames were taken", taken, b.N)
+			}
+		})
 	}
 }

@@ -12,11 +12,16 @@ func (m mac) isInterface() bool {
 }
 
 // direction says which way an inner frame went, and learns the MAC of the
-// mirrored interface from a frame that its addresses tell.
-func (s *session) direction(p payload, in inner) abi.Direction {
+// mirrored interface from a frame that its addresses tell. The one that the
+// policy names, if it is not zero, counts before the learned one.
+func (s *session) direction(p payload, in inner, named mac) abi.Direction {
 	direction := directionByAddress(p, in)
 	if p.etherType != 0 { // its MACs are made up
 		return direction
+	}
+	known := s.mac
+	if named != (mac{}) {
+		known = named
 	}
 	destination, source := mac(p.content.data[0:6]), mac(p.content.data[6:12])
 	switch direction {
@@ -25,7 +30,7 @@ func (s *session) direction(p payload, in inner) abi.Direction {
 	case abi.DirectionIngress:
 		s.learn(destination)
 	default:
-		direction = s.directionByMAC(destination, source)
+		direction = directionByMAC(known, destination, source)
 	}
 	return direction
 }
@@ -42,11 +47,13 @@ func directionByAddress(p payload, in inner) abi.Direction {
 	return abi.DirectionUnknown
 }
 
-func (s *session) directionByMAC(destination, source mac) abi.Direction {
-	if s.mac == (mac{}) || source == destination {
+// directionByMAC compares the MACs of the inner frame with the interface's, which
+// is zero if it is not known.
+func directionByMAC(known, destination, source mac) abi.Direction {
+	if known == (mac{}) || source == destination {
 		return abi.DirectionUnknown
 	}
-	switch s.mac {
+	switch known {
 	case source:
 		return abi.DirectionEgress
 	case destination:

@@ -14,7 +14,11 @@ import (
 )
 
 func FuzzJudge(f *testing.F) {
-	for _, c := range slices.Concat(cases.All(), cases.CaptureFile()) {
+	seeds := slices.Concat(cases.All(), cases.CaptureFile())
+	for _, group := range cases.Policied() {
+		seeds = append(seeds, group.Cases...)
+	}
+	for _, c := range seeds {
 		if len(c.Frame) < 2000 {
 			f.Add(c.Frame, c.WireLength, uint16(0))
 			f.Add(c.Frame, c.WireLength, uint16(64))
@@ -24,7 +28,7 @@ func FuzzJudge(f *testing.F) {
 		if snapLength > 0 && snapLength < 14 {
 			return
 		}
-		d := newDecapsulator(t, mirror.Options{SnapLength: int(snapLength)})
+		d := newDecapsulator(t, mirror.Options{SnapLength: int(snapLength)}, mirror.TakeAll())
 		before := slices.Clone(frame)
 		got := d.Judge(frame, wireLength)
 		if !bytes.Equal(frame, before) {
@@ -37,6 +41,9 @@ func FuzzJudge(f *testing.F) {
 			t.Fatalf("judged twice, differently:\n%s", diff)
 		}
 		checkCounts(t, d, first)
+		if snapLength == 0 {
+			checkPolicy(t, frame, wireLength, first)
+		}
 		if wireLength == len(frame) {
 			checkEnds(t, d, frame, first)
 		}
@@ -49,6 +56,9 @@ func checkJudgement(t *testing.T, frame []byte, j mirror.Judgement) {
 	p := j.Packet
 	if j.Outcome >= abi.OutcomeMax {
 		t.Fatalf("outcome %s", j.Outcome)
+	}
+	if j.Consumed != (j.Outcome == abi.OutcomeDelivered) {
+		t.Fatalf("%s, consumed %t", j.Outcome, j.Consumed)
 	}
 	if j.Outcome != abi.OutcomeDelivered {
 		if diff := cmp.Diff(mirror.Judgement{Outcome: j.Outcome}, j, compareAddresses); diff != "" {
@@ -76,6 +86,8 @@ func checkJudgement(t *testing.T, frame []byte, j mirror.Judgement) {
 		t.Fatalf("session %s", p.Session)
 	case p.Tunnel == abi.TunnelVXLAN && p.Endpoint != 0:
 		t.Fatalf("endpoint %d of a vxlan packet", p.Endpoint)
+	case p.Rule != 0 || p.Outputs != mirror.FirstOutput:
+		t.Fatalf("rule %d, outputs %#x", p.Rule, p.Outputs)
 	case p.Tunnel != abi.TunnelGENEVE && j.EtherType != 0:
 		t.Fatalf("bare payload in %s", p.Tunnel)
 	}
@@ -116,5 +128,61 @@ func checkEnds(t *testing.T, d *mirror.Decapsulator, frame []byte, j mirror.Judg
 	}
 	if got := d.Judge(frame[:end-1], end-1).Outcome; got == abi.OutcomeDelivered {
 		t.Fatal("delivered without its last byte")
+	}
+}
+
+// strict is a policy in which everything has a say.
+func strict() *mirror.Policy {
+	ports := mirror.Ports{First: 1, Last: 1000, Given: true}
+	rules := []mirror.Rule{
+		{Number: 1, Protocol: mirror.Protocol{Number: 1, Given: true}},
+		{Number: 2, Accept: true, SourcePorts: ports},
+		{Number: 3, Accept: true, DestinationPorts: ports},
+		{Number: 4, Accept: true, Families: mirror.AllFamilies &^ (1 << abi.FamilyIPv4)},
+	}
+	return &mirror.Policy{Seed: 5, Sessions: []mirror.SessionPolicy{{
+		AnyVNI:  true,
+		Filter:  &mirror.Filter{Ingress: rules[1:], Egress: rules},
+		Sample:  mirror.Sampling{By: abi.SamplingByFlow, OneIn: 2},
+		Snap:    mirror.Snap{Bytes: 80, Headers: true},
+		Outputs: 6,
+	}}}
+}
+
+// checkPolicy holds the judgement by a strict policy to what a policy that takes all
+// has found, and the policy's parts say of that one by one.
+func checkPolicy(t *testing.T, frame []byte, wireLength int, all mirror.Judgement) {
+	t.Helper()
+	policy := strict()
+	got := newDecapsulator(t, mirror.Options{}, policy).Judge(frame, wireLength)
+	if all.Outcome != abi.OutcomeDelivered {
+		if diff := cmp.Diff(all, got, compareAddresses); diff != "" {
+			t.Fatalf("a policy makes a difference to what is not delivered:\n%s", diff)
+		}
+		return
+	}
+	wanted := policy.Session(all.Packet.Session)
+	headers := mirror.ReadHeaders(all.Packet.Data)
+	match := wanted.Filter.Match(all.Packet.Direction, &headers)
+	want := all
+	want.Packet.Rule, want.Packet.Outputs = wanted.Filter.RuleID(match), wanted.Outputs
+	var ethernet []byte
+	if all.EtherType == 0 {
+		ethernet = all.Packet.Data
+	}
+	switch {
+	case !match.Accept:
+		want.Outcome = abi.OutcomeFiltered
+	case headers.FlowHash(policy.Seed, ethernet) >= 1<<31:
+		want.Outcome = abi.OutcomeSampledOut
+	default:
+		want.Captured = min(all.Captured, 80, headers.End)
+		want.Packet.Data = all.Packet.Data[:want.Captured]
+	}
+	if want.Outcome != abi.OutcomeDelivered {
+		want.Captured, want.Packet.Outputs, want.Packet.Data = 0, 0, nil
+	}
+	if diff := cmp.Diff(want, got, compareAddresses); diff != "" {
+		t.Fatalf("judged by a policy, differs (-want +got):\n%s", diff)
 	}
 }

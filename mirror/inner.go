@@ -24,7 +24,7 @@ func readInner(p payload) inner {
 		etherType, rest = p.content.uint16(12), p.content.from(EthernetLength)
 	}
 	var in inner
-	in.arrived = EthernetLength + rest.length
+	in.arrived = p.arrived()
 	in.length = in.arrived
 	for range abi.LimitInnerVLANs {
 		if !isTag(etherType) {

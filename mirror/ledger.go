@@ -1,8 +1,6 @@
 package mirror
 
 import (
-	"cmp"
-	"encoding/json"
 	"slices"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
@@ -29,16 +27,22 @@ type Ledger struct {
 	Sessions  map[Session]SessionAccount
 	// Overflow is the account of all sessions that came after the table was full.
 	Overflow SessionAccount
-	Outputs  map[string]*OutputAccount
+	// Strangers are the last unknown and denied sessions, at most
+	// abi.LimitStrangers, in any order.
+	Strangers []Stranger
+	Outputs   map[string]*OutputAccount
 }
 
 // SessionAccount counts what arrived of one session.
 type SessionAccount struct {
-	Name      string // as configured
-	Packets   uint64
-	Bytes     uint64 // of inner frames as they arrived
-	Truncated uint64 // packets that the mirror session had cut
-	Lost      uint64 // packets that no output received, for want of room in the ring
+	Name       string // as configured
+	Packets    uint64 // delivered, filtered or sampled out
+	Bytes      uint64 // of inner frames as they arrived
+	Truncated  uint64 // packets that the mirror session had cut
+	Filtered   uint64 // packets that the filter did not take
+	SampledOut uint64 // packets that sampling left out
+	Lost       uint64 // packets that no output received, for want of room in the ring
+	LastSeen   int64  // of the last packet, in nanoseconds since the Unix epoch; 0: unknown
 }
 
 // OutputAccount counts what one output was offered and what became of it.
@@ -74,49 +78,26 @@ func (l *Ledger) SortedSessions() []Session {
 	for session := range l.Sessions {
 		sessions = append(sessions, session)
 	}
-	slices.SortFunc(sessions, func(a, b Session) int {
-		return cmp.Or(cmp.Compare(a.VNI, b.VNI), a.Source.Compare(b.Source))
-	})
+	slices.SortFunc(sessions, Session.compare)
 	return sessions
 }
 
-// MarshalJSON writes the form that --ledger and `status --json` share: every
-// outcome that exists is listed, zero or not.
-func (l *Ledger) MarshalJSON() ([]byte, error) {
-	type session struct {
-		VNI       uint32 `json:"vni"`
-		Source    string `json:"source"`
-		Name      string `json:"name"`
-		Packets   uint64 `json:"packets"`
-		Bytes     uint64 `json:"bytes"`
-		Truncated uint64 `json:"truncated"`
+// Name gives the sessions the names that a policy has for them, and none to those
+// that it does not know.
+func (l *Ledger) Name(policy *Policy) {
+	wanted := newSessionIndex(policy)
+	for session, account := range l.Sessions {
+		account.Name = ""
+		if known := wanted.find(session); known != nil {
+			account.Name = known.Name
+		}
+		l.Sessions[session] = account
 	}
-	type overflow struct {
-		Packets   uint64 `json:"packets"`
-		Bytes     uint64 `json:"bytes"`
-		Truncated uint64 `json:"truncated"`
-	}
-	form := struct {
-		Interface string                    `json:"interface"`
-		Mode      string                    `json:"mode"`
-		Received  uint64                    `json:"received"`
-		Outcomes  map[string]uint64         `json:"outcomes"`
-		Sessions  []session                 `json:"sessions"`
-		Overflow  *overflow                 `json:"sessions_overflow,omitempty"`
-		Outputs   map[string]*OutputAccount `json:"outputs"`
-	}{
-		Interface: l.Interface, Mode: l.Mode, Received: l.Received,
-		Outcomes: make(map[string]uint64), Sessions: []session{}, Outputs: l.Outputs,
-	}
-	for outcome, n := range l.Outcomes {
-		form.Outcomes[abi.Outcome(outcome).String()] = n
-	}
-	for _, key := range l.SortedSessions() {
-		a := l.Sessions[key]
-		form.Sessions = append(form.Sessions, session{key.VNI, key.Source.String(), a.Name, a.Packets, a.Bytes, a.Truncated})
-	}
-	if o := l.Overflow; o.Packets > 0 {
-		form.Overflow = &overflow{o.Packets, o.Bytes, o.Truncated}
-	}
-	return json.Marshal(form)
+}
+
+// BusiestStrangers returns the strangers, those of most packets first.
+func (l *Ledger) BusiestStrangers() []Stranger {
+	busiest := slices.Clone(l.Strangers)
+	sortStrangers(busiest)
+	return busiest
 }

@@ -8,13 +8,12 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 )
 
-// Options say what a judge takes, this package's or the kernel. The zero value
-// takes all that AWS sends.
+// Options say what a judge can see, this package's or the kernel, whatever its
+// policy. The zero value sees all that AWS sends.
 type Options struct {
 	VXLANPorts  []uint16 // UDP destination ports; nil is 4789, empty is none
 	GENEVEPorts []uint16 // likewise; nil is 6081. A port of both is VXLAN's
 	SnapLength  int      // bytes kept of an inner frame, from 14; 0 is abi.LimitSnapLength
-	VNIs        []uint32 // the ones to take; none is all
 }
 
 // Defaults returns the zero Options, completed.
@@ -27,7 +26,7 @@ func Defaults() Options {
 }
 
 // Complete returns the options with their defaults filled in. It fails if more
-// ports or VNIs are named than abi's limits allow, or one that cannot be.
+// ports are named than abi's limits allow, or one that cannot be.
 func (o Options) Complete() (Options, error) {
 	if o.VXLANPorts == nil {
 		o.VXLANPorts = []uint16{4789}
@@ -42,7 +41,6 @@ func (o Options) Complete() (Options, error) {
 		checkPorts("vxlan", o.VXLANPorts),
 		checkPorts("geneve", o.GENEVEPorts),
 		checkSnapLength(o.SnapLength),
-		checkVNIs(o.VNIs),
 	)
 }
 
@@ -59,18 +57,6 @@ func checkPorts(kind string, ports []uint16) error {
 func checkSnapLength(n int) error {
 	if n < EthernetLength || n > abi.LimitSnapLength {
 		return fmt.Errorf("check snap length: %d is not within %d to %d bytes", n, EthernetLength, abi.LimitSnapLength)
-	}
-	return nil
-}
-
-func checkVNIs(vnis []uint32) error {
-	if len(vnis) > abi.LimitVNIs {
-		return fmt.Errorf("check vnis: %d of them, at most %d are allowed", len(vnis), abi.LimitVNIs)
-	}
-	for _, vni := range vnis {
-		if vni >= 1<<24 {
-			return fmt.Errorf("check vnis: %d is more than 24 bits", vni)
-		}
 	}
 	return nil
 }

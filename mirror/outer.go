@@ -10,7 +10,9 @@ import (
 // EtherTypes, from the IEEE 802 registry.
 const (
 	etherTypeIPv4     = 0x0800
+	etherTypeARP      = 0x0806
 	etherTypeEthernet = 0x6558 // transparent Ethernet bridging
+	etherTypeRARP     = 0x8035
 	etherTypeVLAN     = 0x8100 // 802.1Q
 	etherTypeIPv6     = 0x86dd
 	etherTypeQinQ     = 0x88a8 // 802.1ad
@@ -19,18 +21,25 @@ const (
 // IP protocols and IPv6 extension headers, from IANA's registry.
 const (
 	protocolHopByHop    = 0
+	protocolICMP        = 1
+	protocolTCP         = 6
 	protocolUDP         = 17
 	protocolRouting     = 43
 	protocolFragment    = 44
+	protocolICMPv6      = 58
 	protocolDestination = 60
+	protocolSCTP        = 132
 )
 
-// Lengths of fixed headers, in bytes.
+// Lengths of headers' fixed parts, in bytes.
 const (
 	tagLength  = 4
 	ipv4Length = 20
 	ipv6Length = 40
 	udpLength  = 8
+	tcpLength  = 20
+	sctpLength = 12
+	icmpLength = 8 // of ICMP and ICMPv6
 )
 
 // undecided is the outcome of a frame that no rule has applied to yet.

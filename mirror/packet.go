@@ -4,6 +4,7 @@
 package mirror
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 
@@ -23,6 +24,11 @@ func (s Session) String() string {
 	return fmt.Sprintf("vni %d from %s", s.VNI, s.Source)
 }
 
+// compare orders sessions by VNI, then by source.
+func (s Session) compare(with Session) int {
+	return cmp.Or(cmp.Compare(s.VNI, with.VNI), s.Source.Compare(with.Source))
+}
+
 // Packet is an inner frame and what is known about it.
 type Packet struct {
 	Time      int64 // nanoseconds since the Unix epoch
@@ -30,7 +36,9 @@ type Packet struct {
 	Endpoint  uint64 // Gateway Load Balancer endpoint id, 0 without
 	Direction abi.Direction
 	Tunnel    abi.Tunnel
-	Truncated bool   // the mirror session cut it; Data may be shorter still, by the snap length
-	Length    int    // bytes of the inner frame before anything cut it
-	Data      []byte // the inner frame from its Ethernet header on
+	Truncated bool      // the mirror session cut it; Data may be shorter still, by the snap length
+	Rule      uint16    // that took it: from 1 through the filter's ingress, then its egress rules; 0: no filter
+	Outputs   OutputSet // those that its session names
+	Length    int       // bytes of the inner frame before anything cut it
+	Data      []byte    // the inner frame from its Ethernet header on
 }

@@ -42,3 +42,6 @@ func (s stretch) to(n int) stretch {
 
 // uint16 returns the big-endian number at offset n, which is at hand.
 func (s stretch) uint16(n int) uint16 { return binary.BigEndian.Uint16(s.data[n:]) }
+
+// uint32 returns the big-endian number at offset n, which is at hand.
+func (s stretch) uint32(n int) uint32 { return binary.BigEndian.Uint32(s.data[n:]) }

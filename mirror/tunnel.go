@@ -17,6 +17,23 @@ type payload struct {
 	content   stretch
 }
 
+// arrived returns the length in bytes of the inner frame in the outer one, with
+// the made-up Ethernet header of a bare payload.
+func (p payload) arrived() int {
+	if p.etherType == 0 {
+		return p.content.length
+	}
+	return EthernetLength + p.content.length
+}
+
+// ethernet returns the inner frame as far as it is at hand, nil of a bare payload.
+func (p payload) ethernet() []byte {
+	if p.etherType == 0 {
+		return p.content.data
+	}
+	return nil
+}
+
 // unwrap strips the wrapping off a frame (rules 1 to 10).
 func (p ports) unwrap(frame stretch) (payload, abi.Outcome) {
 	etherType, packet := stripEthernet(frame)

@@ -19,10 +19,13 @@ const (
 	OutcomeMalformedInner  Outcome = 6
 	OutcomeUnknownSession  Outcome = 7
 	OutcomeDelivered       Outcome = 8
-	OutcomeMax             Outcome = 9
+	OutcomeDeniedSource    Outcome = 9
+	OutcomeFiltered        Outcome = 10
+	OutcomeSampledOut      Outcome = 11
+	OutcomeMax             Outcome = 12
 )
 
-var labelsOfOutcome = [...]string{"host", "fragment", "malformed_ip", "malformed_udp", "malformed_vxlan", "malformed_geneve", "malformed_inner", "unknown_session", "delivered"}
+var labelsOfOutcome = [...]string{"host", "fragment", "malformed_ip", "malformed_udp", "malformed_vxlan", "malformed_geneve", "malformed_inner", "unknown_session", "delivered", "denied_source", "filtered", "sampled_out"}
 
 // String returns the label of v: the word for it in metrics, JSON and documentation.
 func (v Outcome) String() string {
@@ -93,6 +96,79 @@ func (v Tunnel) String() string {
 	return "tunnel(" + strconv.Itoa(int(v)) + ")"
 }
 
+// Family is what an inner frame holds; FamilyTagged is a bit of its own.
+type Family uint8
+
+// The values of Family.
+const (
+	FamilyOther          Family = 0
+	FamilyARP            Family = 1
+	FamilyRARP           Family = 2
+	FamilyIPv4           Family = 3
+	FamilyIPv6           Family = 4
+	FamilyIPv6Fragment   Family = 5
+	FamilyIPv6Extensions Family = 6
+	FamilyTagged         Family = 8
+	FamilyMax            Family = 16
+)
+
+var labelsOfFamily = [...]string{"other", "arp", "rarp", "ipv4", "ipv6", "ipv6_fragment", "ipv6_extensions"}
+
+// String returns the label of v: the word for it in metrics, JSON and documentation.
+func (v Family) String() string {
+	if int(v) < len(labelsOfFamily) {
+		return labelsOfFamily[v]
+	}
+	return "family(" + strconv.Itoa(int(v)) + ")"
+}
+
+// Sampling is what is left out of the packets that a session's filter takes.
+type Sampling uint8
+
+// The values of Sampling.
+const (
+	SamplingNone     Sampling = 0
+	SamplingByPacket Sampling = 1
+	SamplingByFlow   Sampling = 2
+)
+
+var labelsOfSampling = [...]string{"none", "by_packet", "by_flow"}
+
+// String returns the label of v: the word for it in metrics, JSON and documentation.
+func (v Sampling) String() string {
+	if int(v) < len(labelsOfSampling) {
+		return labelsOfSampling[v]
+	}
+	return "sampling(" + strconv.Itoa(int(v)) + ")"
+}
+
+// Entry is what a search in a policy's tables meets.
+type Entry uint8
+
+// The values of Entry.
+const (
+	EntryClass Entry = 0
+	EntryTable Entry = 1
+	EntrySkip  Entry = 2
+)
+
+var labelsOfEntry = [...]string{"class", "table", "skip"}
+
+// String returns the label of v: the word for it in metrics, JSON and documentation.
+func (v Entry) String() string {
+	if int(v) < len(labelsOfEntry) {
+		return labelsOfEntry[v]
+	}
+	return "entry(" + strconv.Itoa(int(v)) + ")"
+}
+
+// The measures of a policy's tables, in lines of 64 bytes.
+const (
+	RegionLines    = 65536
+	RegionMax      = 64
+	RegionHeadLine = 1
+)
+
 // What the kernel program and user space must agree on.
 const (
 	LimitPorts          = 8
@@ -101,7 +177,10 @@ const (
 	LimitIPv6Extensions = 8
 	LimitSnapLength     = 65535
 	LimitSessions       = 16384
-	LimitVNIs           = 4096
+	LimitRules          = 10240
+	LimitOutputs        = 32
+	LimitStrangers      = 8192
+	LimitFragments      = 16384
 )
 
 // Bytes of a frame that a ring record has room for: records come in these sizes.

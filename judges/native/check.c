@@ -5,6 +5,8 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 
+#include "policies.h"
+
 #define EXPECT(condition)                                                                      \
 	do {                                                                                   \
 		if (!(condition))                                                              \
@@ -13,11 +15,13 @@
 
 static struct config config;
 static struct accounts before;
+static __u64 lost; /* packets that a fault kept from the ring */
 
 void check_start(const struct config *of)
 {
 	config = *of;
 	before = *judge_accounts();
+	lost = 0;
 }
 
 static void check_added(const struct count *old, const struct count *new, __u64 packets, __u32 length)
@@ -40,35 +44,59 @@ static enum outcome counted_outcome(const struct accounts *now, __u32 length)
 	return outcome;
 }
 
+/* What is lost is lost to the outputs that it was for, once to each. */
 static void check_losses(const struct accounts *now, bool delivered, enum fault fault)
 {
-	bool full = delivered && fault == FAULT_RING_FULL;
-	bool missing = delivered && fault == FAULT_RING_MISSING;
+	enum ring_loss may = RING_LOSS_MAX;
 
-	EXPECT(now->ring_lost[RING_LOSS_RING_FULL] == before.ring_lost[RING_LOSS_RING_FULL] + full);
-	EXPECT(now->ring_lost[RING_LOSS_RING_MISSING] == before.ring_lost[RING_LOSS_RING_MISSING] + missing);
-	EXPECT(now->ring_lost[RING_LOSS_COPY_FAILED] == before.ring_lost[RING_LOSS_COPY_FAILED]);
+	if (delivered && fault == FAULT_RING_FULL)
+		may = RING_LOSS_RING_FULL;
+	if (delivered && fault == FAULT_RING_MISSING)
+		may = RING_LOSS_RING_MISSING;
+	lost += may != RING_LOSS_MAX;
+	for (int output = 0; output < LIMIT_OUTPUTS; output++) {
+		for (enum ring_loss i = 0; i < RING_LOSS_MAX; i++) {
+			__u64 more = now->ring_lost[output][i] - before.ring_lost[output][i];
+
+			EXPECT(more <= (i == may));
+		}
+	}
 }
 
 static void check_record(const struct frame_input *input, const struct packet *packet)
 {
-	static const __u8 nothing[sizeof(packet->_pad)];
 	__u32 made_up = packet->ethertype ? ETH_HLEN : 0;
-	__u32 captured = packet->arrived < config.snap_length ? packet->arrived : config.snap_length;
 
 	EXPECT(packet->arrived >= ETH_HLEN + !!made_up);
 	EXPECT(packet->offset + packet->arrived - made_up <= input->length);
 	EXPECT(packet->length >= packet->arrived);
 	EXPECT(packet->truncated || packet->length == packet->arrived);
 	EXPECT(packet->truncated <= 1);
-	EXPECT(packet->captured == captured);
+	EXPECT(packet->captured >= ETH_HLEN);
+	EXPECT(packet->captured <= packet->arrived && packet->captured <= config.snap_length);
 	EXPECT(packet->direction <= DIRECTION_EGRESS);
 	EXPECT(packet->tunnel <= TUNNEL_GENEVE_VXLAN);
 	EXPECT(packet->tunnel != TUNNEL_VXLAN || !packet->endpoint);
 	EXPECT(!made_up || packet->tunnel == TUNNEL_GENEVE);
 	EXPECT(packet->key.vni >> 24 == 0);
-	EXPECT(!memcmp(packet->_pad, nothing, sizeof(nothing)));
-	EXPECT(!memcmp(packet + 1, input->bytes + packet->offset, captured - made_up));
+	EXPECT(!packet->_pad);
+	EXPECT(!memcmp(packet + 1, input->bytes + packet->offset, packet->captured - made_up));
+}
+
+/* What the host does not get to see. */
+static bool is_consumed(enum outcome outcome, __u32 policy)
+{
+	switch (outcome) {
+	case OUTCOME_DELIVERED:
+	case OUTCOME_DENIED_SOURCE:
+	case OUTCOME_FILTERED:
+	case OUTCOME_SAMPLED_OUT:
+		return true;
+	case OUTCOME_UNKNOWN_SESSION:
+		return policies_drop_unknown(policy);
+	default:
+		return false;
+	}
 }
 
 enum outcome check_run(const struct frame_input *input, const struct run *run)
@@ -78,7 +106,7 @@ enum outcome check_run(const struct frame_input *input, const struct run *run)
 	bool delivered = outcome == OUTCOME_DELIVERED;
 
 	check_losses(now, delivered, input->fault);
-	EXPECT(run->verdict == (delivered ? XDP_DROP : XDP_PASS));
+	EXPECT(run->verdict == (is_consumed(outcome, input->policy) ? XDP_DROP : XDP_PASS));
 	EXPECT(!run->record == !(delivered && input->fault == FAULT_NONE));
 	if (run->record)
 		check_record(input, run->record);
@@ -86,20 +114,35 @@ enum outcome check_run(const struct frame_input *input, const struct run *run)
 	return outcome;
 }
 
-void check_end(void)
+static void check_sessions(const struct count outcomes[OUTCOME_MAX])
 {
-	const struct accounts *accounts = judge_accounts();
 	struct session_count sum = *judge_overflow();
 	struct session_state session;
-	__u64 lost = 0;
 
 	for (__u32 i = 0; judge_session(i, &session); i++) {
 		EXPECT(session.count.truncated <= session.count.packets);
 		sum.packets += session.count.packets;
 		sum.ring_lost += session.count.ring_lost;
+		sum.filtered += session.count.filtered;
+		sum.sampled_out += session.count.sampled_out;
 	}
-	for (int i = 0; i < RING_LOSS_MAX; i++)
-		lost += accounts->ring_lost[i];
-	EXPECT(sum.packets == accounts->outcomes[OUTCOME_DELIVERED].packets);
+	EXPECT(sum.filtered == outcomes[OUTCOME_FILTERED].packets);
+	EXPECT(sum.sampled_out == outcomes[OUTCOME_SAMPLED_OUT].packets);
+	EXPECT(sum.packets == outcomes[OUTCOME_DELIVERED].packets + sum.filtered + sum.sampled_out);
 	EXPECT(sum.ring_lost == lost);
+}
+
+void check_end(void)
+{
+	const struct count *outcomes = judge_accounts()->outcomes;
+	struct stranger_state state;
+	struct stranger sum = {};
+
+	check_sessions(outcomes);
+	for (__u32 i = 0; judge_stranger(i, &state); i++) {
+		sum.unknown += state.stranger.unknown;
+		sum.denied += state.stranger.denied;
+	}
+	EXPECT(sum.unknown == outcomes[OUTCOME_UNKNOWN_SESSION].packets);
+	EXPECT(sum.denied == outcomes[OUTCOME_DENIED_SOURCE].packets);
 }

@@ -9,5 +9,5 @@ void check_start(const struct config *config);
 /* Dies unless `run` is a possible judgement of `input`, counted once. Returns the outcome that was counted. */
 enum outcome check_run(const struct frame_input *input, const struct run *run);
 
-/* Dies unless the sessions' accounts are what the ledger has as delivered. */
+/* Dies unless the accounts of sessions and strangers add up to the ledger's outcomes. */
 void check_end(void);

@@ -12,8 +12,6 @@ void plan_read(struct plan *plan, const __u8 *data, size_t size)
 
 	sequence_open(&sequence, data, size);
 	plan->config = sequence.config;
-	plan->vni_count = sequence.count < PLAN_VNIS ? sequence.count : PLAN_VNIS;
-	memcpy(plan->vnis, sequence.vnis, sizeof(plan->vnis));
 	plan->frame_count = 0;
 	while (plan->frame_count < PLAN_FRAMES && sequence_next(&sequence, &input)) {
 		struct draft *draft = &plan->frames[plan->frame_count];
@@ -23,6 +21,7 @@ void plan_read(struct plan *plan, const __u8 *data, size_t size)
 		memcpy(draft->bytes, input.bytes, input.length);
 		draft->length = input.length;
 		draft->linear = input.linear;
+		draft->policy = input.policy;
 		draft->fault = input.fault;
 		plan->frame_count++;
 	}
@@ -30,17 +29,14 @@ void plan_read(struct plan *plan, const __u8 *data, size_t size)
 
 size_t plan_write(const struct plan *plan, __u8 *data, size_t room)
 {
-	size_t vnis = plan->vni_count * sizeof(plan->vnis[0]);
-	size_t size = sizeof(plan->config) + sizeof(plan->vni_count) + vnis;
+	size_t size = sizeof(plan->config);
 
 	if (room < size)
 		return 0;
 	memcpy(data, &plan->config, sizeof(plan->config));
-	memcpy(data + sizeof(plan->config), &plan->vni_count, sizeof(plan->vni_count));
-	memcpy(data + size - vnis, plan->vnis, vnis);
 	for (__u32 i = 0; i < plan->frame_count; i++) {
 		const struct draft *draft = &plan->frames[i];
-		struct frame_header header = { draft->length, draft->linear, draft->fault };
+		struct frame_header header = { draft->length, draft->linear, draft->fault, draft->policy };
 
 		if (room - size < sizeof(header) + draft->length)
 			break;

@@ -7,19 +7,17 @@
 
 #define DRAFT_ROOM 2048
 #define PLAN_FRAMES 8
-#define PLAN_VNIS 4
 
 struct draft {
 	__u8 bytes[DRAFT_ROOM];
 	__u32 length;
 	__u32 linear;
+	__u32 policy;
 	enum fault fault;
 };
 
 struct plan {
 	struct config config;
-	__u32 vnis[PLAN_VNIS];
-	__u32 vni_count;
 	struct draft frames[PLAN_FRAMES];
 	__u32 frame_count;
 };

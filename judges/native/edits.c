@@ -9,6 +9,7 @@
 #include <asm/byteorder.h>
 
 #include "layers.h"
+#include "policies.h"
 
 #define SET(kind) (1u << (kind))
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -147,6 +148,29 @@ static void set_port(struct edit *edit)
 
 	if (layer)
 		draft_set16(edit->draft, layer->offset + 2, PICK(edit->dice, ports));
+}
+
+/* What the rules of a filter look at: the values are those of judges/cast.go, or near them. */
+static void set_ports(struct edit *edit)
+{
+	static const __u16 ports[] = { 0, 1, 22, 53, 80, 443, 444, 1023, 1024, 8080, 65534, 65535 };
+	const struct layer *layer = any_layer(edit, SET(LAYER_UDP) | SET(LAYER_TRANSPORT));
+
+	if (layer)
+		draft_set16(edit->draft, layer->offset + 2 * dice_below(edit->dice, 2), PICK(edit->dice, ports));
+}
+
+static void set_protocol(struct edit *edit)
+{
+	static const __u8 protocols[] = { IPPROTO_TCP,    IPPROTO_UDP,  IPPROTO_SCTP, IPPROTO_ICMP,
+					  IPPROTO_ICMPV6, IPPROTO_GRE, IPPROTO_HOPOPTS };
+	const struct layer *layer = any_layer(edit, SET(LAYER_IPV4) | SET(LAYER_IPV6) | SET(LAYER_EXTENSION));
+	__u32 at;
+
+	if (!layer)
+		return;
+	at = layer->kind == LAYER_IPV4 ? 9 : layer->kind == LAYER_IPV6 ? 6 : 0;
+	edit->draft->bytes[layer->offset + at] = PICK(edit->dice, protocols);
 }
 
 /* Flags, version, lengths and VNI: any byte of a tunnel's header or option. */
@@ -317,6 +341,16 @@ static void edit_order(struct plan *plan, struct dice *dice)
 		plan->frame_count = 1 + dice_below(dice, plan->frame_count);
 }
 
+/* All frames are judged by one policy, or those from some frame on by another. */
+static void edit_policies(struct plan *plan, struct dice *dice)
+{
+	__u32 policy = dice_below(dice, POLICIES_MAX);
+	__u32 from = dice_below(dice, 2) ? 0 : dice_below(dice, PLAN_FRAMES);
+
+	for (__u32 i = from; i < plan->frame_count; i++)
+		plan->frames[i].policy = policy;
+}
+
 /* Few settings, so that the kernel need not load a program for every input. */
 static void edit_settings(struct plan *plan, struct dice *dice)
 {
@@ -327,9 +361,6 @@ static void edit_settings(struct plan *plan, struct dice *dice)
 	plan->config.snap_length = PICK(dice, snap_lengths);
 	memcpy(plan->config.vxlan_ports, PICK(dice, vxlan), sizeof(plan->config.vxlan_ports));
 	memcpy(plan->config.geneve_ports, geneve, sizeof(geneve));
-	plan->config.only_wanted_vnis = dice_below(dice, 4) == 0;
-	plan->vni_count = plan->config.only_wanted_vnis;
-	plan->vnis[0] = 7;
 }
 
 void edit_plan(struct plan *plan, struct dice *dice)
@@ -338,17 +369,22 @@ void edit_plan(struct plan *plan, struct dice *dice)
 		insert_vlan,   remove_layer,   set_ethertype,        insert_ipv4_options, insert_ipv6_extension,
 		set_fragment,  nudge_length,   set_port,             edit_tunnel,         insert_geneve_option,
 		copy_mac,      wrap_in_geneve, copy_ip_address,      cut,                 append_trailer,
-		set_linear,    set_fault,      repair,               edit_bytes,
+		set_linear,    set_fault,      repair,               edit_bytes,          set_ports,
+		set_protocol,
 	};
 	struct edit edit = { .plan = plan, .dice = dice };
-	__u32 kind = dice_below(dice, COUNT(edits) + 4);
+	__u32 kind = dice_below(dice, COUNT(edits) + 6);
 
 	if (!plan->config.vxlan_ports[0] || kind == COUNT(edits)) {
 		edit_settings(plan, dice);
 		return;
 	}
-	if (!plan->frame_count || kind > COUNT(edits)) {
+	if (!plan->frame_count || kind > COUNT(edits) + 2) {
 		edit_order(plan, dice);
+		return;
+	}
+	if (kind > COUNT(edits)) {
+		edit_policies(plan, dice);
 		return;
 	}
 	edit.draft = &plan->frames[dice_below(dice, plan->frame_count)];

@@ -1,11 +1,16 @@
 /*
  * The libFuzzer program: judges sequences and checks what must hold of any
  * frame. Its corpus can be put before the other judges: see judges/run, -replay.
+ * The policies are those of the file "policies" beside the program.
  */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
 #include "edits.h"
+#include "policies.h"
 #include "sequence.h"
 
 #define EDITS_AT_ONCE 4
@@ -17,13 +22,48 @@ __u32 mutate_bytes(__u8 *bytes, __u32 size, __u32 room)
 	return LLVMFuzzerMutate(bytes, size, room);
 }
 
+/* Reads a whole file into memory that is the caller's to free. */
+static __u8 *read_file(const char *path, size_t *size)
+{
+	FILE *file = fopen(path, "rb");
+	__u8 *bytes = NULL;
+	long end = -1;
+
+	if (file && !fseek(file, 0, SEEK_END))
+		end = ftell(file);
+	if (end > 0 && !fseek(file, 0, SEEK_SET))
+		bytes = malloc(end);
+	if (!bytes || fread(bytes, 1, end, file) != (size_t)end)
+		die("read %s: %s", path, strerror(errno));
+	fclose(file);
+	*size = end;
+	return bytes;
+}
+
+int LLVMFuzzerInitialize(int *count, char ***arguments)
+{
+	const char *program = (*arguments)[0], *name = strrchr(program, '/');
+	int directory = name ? name - program + 1 : 0;
+	char path[4096];
+	__u8 *bytes;
+	size_t size;
+
+	(void)count;
+	if (snprintf(path, sizeof(path), "%.*spolicies", directory, program) >= (int)sizeof(path))
+		die("find policies: the path of %s is too long", program);
+	bytes = read_file(path, &size);
+	policies_load(bytes, size);
+	free(bytes);
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 {
 	static struct sequence sequence;
 	struct frame_input input;
 
 	sequence_open(&sequence, data, size);
-	judge_load(&sequence.config, sequence.vnis, sequence.count);
+	judge_load(&sequence.config);
 	check_start(&sequence.config);
 	while (sequence_next(&sequence, &input)) {
 		struct run run = judge_run(&input);

@@ -23,6 +23,7 @@ struct frame_input {
 	const __u8 *bytes;
 	__u32 length; /* at most FRAME_MAX */
 	__u32 linear; /* so many of them are in the first buffer, the rest in others */
+	__u32 policy; /* that judges it: see policies_at. Another than the frame's before is a change of policy */
 	enum fault fault;
 };
 
@@ -38,10 +39,17 @@ struct session_state {
 	struct session_count count;
 };
 
-/* Loads the program anew: empty maps, and `count` VNIs wanted if config says that only some are. */
-void judge_load(const struct config *config, const __u32 *vnis, __u32 count);
+/* One unknown or denied session's entry. */
+struct stranger_state {
+	struct session_key key;
+	__u32 _pad;
+	struct stranger stranger;
+};
 
-/* Judges one frame. */
+/* Loads the program anew: its maps are empty. */
+void judge_load(const struct config *config);
+
+/* Judges one frame by the policy that it names. */
 struct run judge_run(const struct frame_input *input);
 
 /* The ledger since judge_load. */
@@ -49,6 +57,9 @@ const struct accounts *judge_accounts(void);
 
 /* The sessions since judge_load, in order of arrival; false: there is no session i. */
 bool judge_session(__u32 i, struct session_state *out);
+
+/* Likewise, the unknown and denied sessions. */
+bool judge_stranger(__u32 i, struct stranger_state *out);
 
 /* The account of all sessions that came after the table was full. */
 const struct session_count *judge_overflow(void);

@@ -98,6 +98,8 @@ static bool walk_to_udp(struct walk *walk, __u16 ethertype)
 	} else {
 		return false;
 	}
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_SCTP)
+		take(walk, LAYER_TRANSPORT, 4);
 	return protocol == IPPROTO_UDP;
 }
 

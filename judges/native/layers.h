@@ -12,6 +12,7 @@ enum layer_kind {
 	LAYER_IPV6,      /* the fixed header */
 	LAYER_EXTENSION, /* one IPv6 extension header */
 	LAYER_UDP,
+	LAYER_TRANSPORT, /* the ports of TCP or SCTP */
 	LAYER_VXLAN,
 	LAYER_GENEVE,    /* the fixed header */
 	LAYER_OPTION,    /* one GENEVE option */

@@ -10,27 +10,30 @@
 #include <unistd.h>
 
 #include "buffers.h"
+#include "hashmap.h"
 #include "judge.h"
-
-#define SLOTS (4 * LIMIT_SESSIONS) /* a power of two */
-
-struct entry {
-	struct session_key key;
-	struct session value;
-	__u32 slot;
-};
+#include "policies.h"
 
 static struct {
 	struct accounts accounts;
 	__u32 given;
-	struct entry sessions[LIMIT_SESSIONS];
-	__u32 session_count;
-	__u16 slots[SLOTS]; /* 0: free, else 1 + index in sessions */
 	struct session_count counts[LIMIT_SESSIONS];
-	__u32 vnis[LIMIT_VNIS];
-	__u32 vni_count;
+	struct headers scratch;
+	const struct image *policy;
 	enum fault fault;
 } maps;
+
+#define HASHMAP(map, key_type, value_type, entries)                                                   \
+	{ .name = #map, .key_size = sizeof(key_type), .value_size = sizeof(value_type), .room = entries }
+
+/*
+ * The kernel's LRU maps have the least recently used entry make room for another.
+ * Here a full one is the end: a sequence that fills it is none that the judges
+ * could agree on, since the kernel's idea of the least recently used is its own.
+ */
+static struct hashmap session_entries = HASHMAP(sessions, struct session_key, struct session, LIMIT_SESSIONS);
+static struct hashmap stranger_entries = HASHMAP(strangers, struct session_key, struct stranger, LIMIT_STRANGERS);
+static struct hashmap fragment_entries = HASHMAP(fragments, struct datagram_key, __u32, LIMIT_FRAGMENTS);
 
 static void *array_value(const void *key, __u32 entries, void *values, __u32 size)
 {
@@ -40,34 +43,23 @@ static void *array_value(const void *key, __u32 entries, void *values, __u32 siz
 	return index < entries ? (__u8 *)values + (size_t)index * size : NULL;
 }
 
-/* The slot that holds `key`, or the free one where it belongs. */
-static __u32 slot_of(const struct session_key *key)
+/* The map of regions that is in `policies` is told from the others by the address of its image. */
+static void *region_of(const void *key)
 {
-	__u32 hash = key->vni;
+	__u32 index;
 
-	for (int i = 0; i < 4; i++)
-		hash = (hash ^ key->source[i]) * 0x9e3779b1u;
-	for (__u32 slot = hash >> 16;; slot++) {
-		__u16 at = maps.slots[slot % SLOTS];
-
-		if (!at || !memcmp(&maps.sessions[at - 1].key, key, sizeof(*key)))
-			return slot % SLOTS;
-	}
+	memcpy(&index, key, sizeof(index));
+	return index < maps.policy->count ? maps.policy->regions[index] : NULL;
 }
 
-static void *find_entry(const struct session_key *key)
+static struct hashmap *hashmap_of(const void *map)
 {
-	__u16 at = maps.slots[slot_of(key)];
-
-	return at ? &maps.sessions[at - 1].value : NULL;
-}
-
-static void *find_vni(const __u32 *vni)
-{
-	for (__u32 i = 0; i < maps.vni_count; i++) {
-		if (maps.vnis[i] == *vni)
-			return &maps.vnis[i];
-	}
+	if (map == &sessions)
+		return &session_entries;
+	if (map == &strangers)
+		return &stranger_entries;
+	if (map == &fragments)
+		return &fragment_entries;
 	return NULL;
 }
 
@@ -78,37 +70,36 @@ void *bpf_map_lookup_elem(void *map, const void *key)
 
 	if (map == &ledger)
 		return array_value(key, 1, &maps.accounts, sizeof(maps.accounts));
-	if (map == &sessions)
-		return find_entry(key);
 	if (map == &accounts_given)
 		return array_value(key, 1, &maps.given, sizeof(maps.given));
 	if (map == &session_counts)
 		return array_value(key, LIMIT_SESSIONS, maps.counts, sizeof(maps.counts[0]));
-	if (map == &wanted_vnis)
-		return find_vni(key);
+	if (map == &scratch)
+		return array_value(key, 1, &maps.scratch, sizeof(maps.scratch));
+	if (map == &policies)
+		return array_value(key, 1, (void *)maps.policy, sizeof(*maps.policy));
+	if (map == maps.policy)
+		return region_of(key);
 	if (map == &rings)
 		return array_value(key, cpus, &ring, sizeof(ring));
+	if (hashmap_of(map))
+		return hashmap_find(hashmap_of(map), key);
 	die("lookup in a map that program.c does not know");
 }
 
 long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags)
 {
-	struct entry *entry;
-	__u32 slot;
+	struct hashmap *entries = hashmap_of(map);
 
-	if (map != &sessions || flags != BPF_NOEXIST)
+	if (!entries || flags != (entries == &fragment_entries ? BPF_ANY : BPF_NOEXIST))
 		die("update of a map that the program only reads, or flags %#llx", flags);
-	slot = slot_of(key);
-	if (maps.slots[slot])
+	if (flags == BPF_NOEXIST && hashmap_find(entries, key))
 		return -EEXIST;
-	if (maps.session_count == LIMIT_SESSIONS)
-		return -E2BIG;
-	entry = &maps.sessions[maps.session_count++];
-	memcpy(&entry->key, key, sizeof(entry->key));
-	memcpy(&entry->value, value, sizeof(entry->value));
-	entry->slot = slot;
-	maps.slots[slot] = maps.session_count;
-	return 0;
+	if (hashmap_put(entries, key, value))
+		return 0;
+	if (entries != &session_entries)
+		die("the map %s is full", entries->name);
+	return -E2BIG;
 }
 
 __u32 bpf_get_smp_processor_id(void)
@@ -123,13 +114,30 @@ __u64 bpf_ktime_get_ns(void)
 	return ++now;
 }
 
+__u64 bpf_ktime_get_coarse_ns(void)
+{
+	return bpf_ktime_get_ns();
+}
+
+long bpf_loop(__u32 times, void *callback, void *context, __u64 flags)
+{
+	long (*step)(__u32 index, void *context) = callback;
+	__u32 i = 0;
+
+	if (flags)
+		die("bpf_loop with flags %#llx", flags);
+	while (i < times && !step(i++, context))
+		;
+	return i;
+}
+
 static void empty_maps(void)
 {
-	for (__u32 i = 0; i < maps.session_count; i++)
-		maps.slots[maps.sessions[i].slot] = 0;
+	hashmap_empty(&session_entries);
+	hashmap_empty(&stranger_entries);
+	hashmap_empty(&fragment_entries);
 	memset(maps.counts, 0, (maps.given + 1) * sizeof(maps.counts[0]));
 	memset(&maps.accounts, 0, sizeof(maps.accounts));
-	maps.session_count = 0;
 	maps.given = 0;
 }
 
@@ -151,14 +159,10 @@ static void set_config(const struct config *config)
 		die("freeze the config: %s", strerror(errno));
 }
 
-void judge_load(const struct config *config, const __u32 *vnis, __u32 count)
+void judge_load(const struct config *config)
 {
-	if (count > LIMIT_VNIS)
-		die("%u VNIs wanted", count);
 	set_config(config);
 	empty_maps();
-	memcpy(maps.vnis, vnis, count * sizeof(*vnis));
-	maps.vni_count = count;
 }
 
 struct run judge_run(const struct frame_input *input)
@@ -167,6 +171,9 @@ struct run judge_run(const struct frame_input *input)
 	struct run run;
 
 	maps.fault = input->fault;
+	maps.policy = policies_at(input->policy);
+	/* What the frame before left there is nobody's. */
+	memset(&maps.scratch, 0xa5, sizeof(maps.scratch));
 	run.verdict = xdpeel(ctx);
 	unmap_frame();
 	run.record = submitted_record();
@@ -180,11 +187,26 @@ const struct accounts *judge_accounts(void)
 
 bool judge_session(__u32 i, struct session_state *out)
 {
-	if (i >= maps.session_count)
+	const void *key, *value;
+
+	if (!hashmap_entry(&session_entries, i, &key, &value))
 		return false;
 	*out = (struct session_state){
-		.key = maps.sessions[i].key,
-		.count = maps.counts[maps.sessions[i].value.account],
+		.key = *(const struct session_key *)key,
+		.count = maps.counts[((const struct session *)value)->account],
+	};
+	return true;
+}
+
+bool judge_stranger(__u32 i, struct stranger_state *out)
+{
+	const void *key, *value;
+
+	if (!hashmap_entry(&stranger_entries, i, &key, &value))
+		return false;
+	*out = (struct stranger_state){
+		.key = *(const struct session_key *)key,
+		.stranger = *(const struct stranger *)value,
 	};
 	return true;
 }

@@ -5,8 +5,6 @@
 
 #include <linux/if_ether.h>
 
-#define VNI_MASK 0xffffff
-
 /* Takes `size` bytes; what the input does not hold of them is zero. */
 static void take(struct sequence *sequence, void *to, size_t size)
 {
@@ -33,13 +31,6 @@ void sequence_open(struct sequence *sequence, const void *data, size_t size)
 	take(sequence, config, sizeof(*config));
 	if (config->snap_length < ETH_HLEN || config->snap_length > LIMIT_SNAP_LENGTH)
 		config->snap_length = LIMIT_SNAP_LENGTH;
-	take(sequence, &sequence->count, sizeof(sequence->count));
-	sequence->count = at_most(sequence->count, LIMIT_VNIS);
-	take(sequence, sequence->vnis, sequence->count * sizeof(sequence->vnis[0]));
-	for (__u32 i = 0; i < sequence->count; i++)
-		sequence->vnis[i] &= VNI_MASK;
-	/* No option of the loader says "of no VNI". */
-	config->only_wanted_vnis &= sequence->count > 0;
 }
 
 bool sequence_next(struct sequence *sequence, struct frame_input *frame)
@@ -52,6 +43,7 @@ bool sequence_next(struct sequence *sequence, struct frame_input *frame)
 	frame->bytes = sequence->next;
 	frame->length = at_most(header.length, at_most(FRAME_MAX, sequence->end - sequence->next));
 	frame->linear = at_most(header.linear, frame->length);
+	frame->policy = header.policy;
 	frame->fault = header.fault < FAULT_MAX ? (enum fault)header.fault : FAULT_NONE;
 	sequence->next += frame->length;
 	return true;

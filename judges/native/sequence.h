@@ -3,15 +3,15 @@
  * order, from empty maps. It is what the server is asked, what the fuzzer's
  * inputs are, and what a disagreement is saved as. Little endian, packed:
  *
- *	struct config config;             (abi.h)
- *	__u32 count, vnis[count];         wanted VNIs, at most LIMIT_VNIS
+ *	struct config config;                  (abi.h)
  *	then for each frame:
- *	__u32 length, linear, fault;      length of the frame, of its first buffer, enum fault
+ *	__u32 length, linear, fault, policy;   length of the frame, of its first buffer, enum fault, number
  *	__u8 bytes[length];
  *
  * Any input is a sequence: what is out of its range is brought into it, and a
- * frame that the input ends in is as long as what is there. judges/sequence.go
- * reads and writes the same.
+ * frame that the input ends in is as long as what is there. The policies that
+ * the numbers choose among are not in it (policies.h). judges/sequence.go reads
+ * and writes the same.
  */
 #pragma once
 
@@ -23,12 +23,11 @@ struct frame_header {
 	__u32 length;
 	__u32 linear;
 	__u32 fault;
+	__u32 policy;
 };
 
 struct sequence {
 	struct config config;
-	__u32 vnis[LIMIT_VNIS];
-	__u32 count;
 	const __u8 *next;
 	const __u8 *end;
 };

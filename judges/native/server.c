@@ -1,10 +1,12 @@
 /*
  * Judges sequences for a process at the other end of its standard input and
- * output. Little endian, packed. Question: __u32 size, then a sequence of so
- * many bytes. Answer: __u32 size, then for each frame a struct answer and, if
+ * output. Little endian, packed. Question: __u32 size, then policies of so many
+ * bytes, or none if those of the question before still stand; __u32 size, then a
+ * sequence of so many bytes. Answer: __u32 size, then for each frame a struct answer and, if
  * it was recorded, a struct packet and the captured bytes; then struct accounts,
  * the overflow's struct session_count, __u32 count and so many struct
- * session_state. judges/native.go is the other end.
+ * session_state, __u32 count and so many struct stranger_state. judges/native.go
+ * is the other end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include <linux/if_ether.h>
 
 #include "check.h"
+#include "policies.h"
 #include "sequence.h"
 
 struct answer {
@@ -64,6 +67,7 @@ static void answer_frame(struct buffer *out, const struct frame_input *input)
 static void answer_ledger(struct buffer *out)
 {
 	struct session_state session;
+	struct stranger_state stranger;
 	__u32 count = 0;
 
 	append(out, judge_accounts(), sizeof(struct accounts));
@@ -73,6 +77,12 @@ static void answer_ledger(struct buffer *out)
 	append(out, &count, sizeof(count));
 	for (__u32 i = 0; judge_session(i, &session); i++)
 		append(out, &session, sizeof(session));
+	count = 0;
+	while (judge_stranger(count, &stranger))
+		count++;
+	append(out, &count, sizeof(count));
+	for (__u32 i = 0; judge_stranger(i, &stranger); i++)
+		append(out, &stranger, sizeof(stranger));
 }
 
 static void answer(struct buffer *out, const struct buffer *question)
@@ -81,7 +91,7 @@ static void answer(struct buffer *out, const struct buffer *question)
 	struct frame_input input;
 
 	sequence_open(&sequence, question->bytes, question->used);
-	judge_load(&sequence.config, sequence.vnis, sequence.count);
+	judge_load(&sequence.config);
 	check_start(&sequence.config);
 	while (sequence_next(&sequence, &input))
 		answer_frame(out, &input);
@@ -104,6 +114,21 @@ static bool read_all(void *to, size_t size)
 	return true;
 }
 
+/* Reads a size and as many bytes; false at the end of the input. */
+static bool read_sized(struct buffer *into)
+{
+	__u32 size;
+
+	if (!read_all(&size, sizeof(size)))
+		return false;
+	into->used = 0;
+	reserve(into, size);
+	if (size && !read_all(into->bytes, size))
+		die("read question: end of input");
+	into->used = size;
+	return true;
+}
+
 static void write_all(const void *from, size_t size)
 {
 	for (size_t done = 0; done < size;) {
@@ -118,14 +143,13 @@ static void write_all(const void *from, size_t size)
 int main(void)
 {
 	struct buffer question = {}, out = {};
-	__u32 size;
+	__u32 size = 0;
 
-	while (read_all(&size, sizeof(size))) {
-		question.used = 0;
-		reserve(&question, size);
-		if (size && !read_all(question.bytes, size))
+	while (read_sized(&question)) {
+		if (question.used)
+			policies_load(question.bytes, question.used);
+		if (!read_sized(&question))
 			die("read question: end of input");
-		question.used = size;
 		out.used = 0;
 		append(&out, &size, sizeof(size));
 		answer(&out, &question);

@@ -12,32 +12,68 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// Case is a frame and what a judge says of it. What follows Outcome is zero
-// unless the frame is delivered. Lengths are in bytes.
+// Case is a frame and what a judge says of it. What follows Consumed is zero unless
+// the wrapping was stripped off. Lengths are in bytes.
 type Case struct {
 	Name       string
 	Frame      []byte
 	WireLength int // len(Frame), or more if a capture file's snap length has cut it
 	Outcome    abi.Outcome
+	Consumed   bool // taken from the host
 
 	VNI       uint32
 	Source    netip.Addr
 	Endpoint  uint64
 	Tunnel    abi.Tunnel
 	Direction abi.Direction
-	Inner     []byte // what is kept: with the made-up header, without what the snap length cut
+	Inner     []byte // what is kept: with the made-up header, without what snap lengths cut
 	Offset    int    // where in Frame the inner bytes begin
 	Arrived   int
 	Length    int
 	Truncated bool
 	EtherType uint16 // of a bare payload
+	Rule      uint16 // that took it
+	Outputs   mirror.OutputSet
 }
 
-// Session returns the session of a case that is delivered.
+// Session returns the session of a case whose wrapping was stripped off.
 func (c Case) Session() mirror.Session { return mirror.Session{VNI: c.VNI, Source: c.Source} }
 
-// All returns the cases for a judge with its default options. No two of them
-// share a session, so that they can be judged in any order and more than once.
+// Judgement returns all that a judge says of the frame. Of a session that is not
+// wanted it says no more than that; of a packet that was left out, what it was.
+func (c Case) Judgement() mirror.Judgement {
+	judgement := mirror.Judgement{Outcome: c.Outcome, Consumed: c.Consumed}
+	if !c.isWanted() {
+		return judgement
+	}
+	judgement.Offset, judgement.Arrived, judgement.EtherType = c.Offset, c.Arrived, c.EtherType
+	judgement.Packet = mirror.Packet{
+		Session:   c.Session(),
+		Endpoint:  c.Endpoint,
+		Direction: c.Direction,
+		Tunnel:    c.Tunnel,
+		Truncated: c.Truncated,
+		Rule:      c.Rule,
+		Length:    c.Length,
+	}
+	if c.Outcome == abi.OutcomeDelivered {
+		judgement.Captured = len(c.Inner)
+		judgement.Packet.Outputs, judgement.Packet.Data = c.Outputs, c.Inner
+	}
+	return judgement
+}
+
+// isWanted says whether the frame is of a session that the policy wants.
+func (c Case) isWanted() bool {
+	switch c.Outcome {
+	case abi.OutcomeDelivered, abi.OutcomeFiltered, abi.OutcomeSampledOut:
+		return true
+	}
+	return false
+}
+
+// All returns the cases for a judge with its default options and a policy that
+// takes all. No two of them share a session, so that they can be judged in any order and more than once.
 func All() []Case {
 	var t table
 	for _, add := range []func(*table){
@@ -48,26 +84,6 @@ func All() []Case {
 		add(&t)
 	}
 	return t.cases
-}
-
-// Ledger returns the ledger of a judge that has seen the given cases, each once.
-func Ledger(list []Case) *mirror.Ledger {
-	ledger := mirror.NewLedger("", "")
-	for _, c := range list {
-		ledger.Received++
-		ledger.Outcomes[c.Outcome]++
-		if c.Outcome != abi.OutcomeDelivered {
-			continue
-		}
-		account := ledger.Sessions[c.Session()]
-		account.Packets++
-		account.Bytes += uint64(c.Arrived)
-		if c.Truncated {
-			account.Truncated++
-		}
-		ledger.Sessions[c.Session()] = account
-	}
-	return ledger
 }
 
 // table is a list of cases under way.
@@ -120,6 +136,7 @@ func (t *table) delivered(name string, m frames.Mirrored, mutations ...frames.Mu
 		Frame:      frame,
 		WireLength: len(frame),
 		Outcome:    abi.OutcomeDelivered,
+		Consumed:   true,
 		VNI:        uint32(header[4])<<16 | uint32(header[5])<<8 | uint32(header[6]),
 		Source:     m.IP.Source,
 		Direction:  abi.DirectionEgress,
@@ -127,6 +144,7 @@ func (t *table) delivered(name string, m frames.Mirrored, mutations ...frames.Mu
 		Offset:     m.Offsets().Inner,
 		Arrived:    len(m.Inner),
 		Length:     len(m.Inner),
+		Outputs:    mirror.FirstOutput,
 	}
 	if m.UDP.Destination == frames.PortGENEVE {
 		c.Tunnel = abi.TunnelGENEVE

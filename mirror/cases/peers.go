@@ -28,3 +28,8 @@ var (
 	egress6  = frames.TCPFrame(eni6, other6, frames.Payload(100))
 	ingress6 = frames.TCPFrame(other6, eni6, frames.Payload(60))
 )
+
+// peer returns one at an address.
+func peer(address string, mac frames.MAC, port uint16) frames.Peer {
+	return frames.Peer{MAC: mac, Address: netip.MustParseAddr(address), Port: port}
+}

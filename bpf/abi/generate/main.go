@@ -27,13 +27,17 @@ var enums = []struct {
 	{"ring_loss", "is why the kernel could not hand a delivered packet to user space", false},
 	{"direction", "is which way a packet went, as the mirrored interface saw it", false},
 	{"tunnel", "is how a packet came wrapped", false},
+	{"family", "is what an inner frame holds; FamilyTagged is a bit of its own", false},
+	{"sampling", "is what is left out of the packets that a session's filter takes", false},
+	{"entry", "is what a search in a policy's tables meets", false},
+	{"region", "The measures of a policy's tables, in lines of 64 bytes.", true},
 	{"limit", "What the kernel program and user space must agree on.", true},
 	{"room", "Bytes of a frame that a ring record has room for: records come in these sizes.", true},
 }
 
 // initialisms are the words that Go spells another way than with one capital.
 var initialisms = map[string]string{
-	"ip": "IP", "ipv6": "IPv6", "udp": "UDP", "vxlan": "VXLAN", "geneve": "GENEVE", "vlans": "VLANs", "vnis": "VNIs",
+	"ip": "IP", "ipv4": "IPv4", "ipv6": "IPv6", "arp": "ARP", "rarp": "RARP", "udp": "UDP", "vxlan": "VXLAN", "geneve": "GENEVE", "vlans": "VLANs", "vnis": "VNIs",
 }
 
 func main() {
@@ -86,7 +90,8 @@ func writeEnum(out *bytes.Buffer, enum *btf.Enum, doc string) {
 	prefix := strings.ToUpper(enum.Name) + "_"
 	for _, value := range enum.Values {
 		fmt.Fprintf(out, "\t%s %s = %d\n", camel(strings.ToLower(value.Name)), typ, value.Value)
-		if label := strings.ToLower(strings.TrimPrefix(value.Name, prefix)); label != "max" {
+		label := strings.ToLower(strings.TrimPrefix(value.Name, prefix))
+		if label != "max" && value.Value == uint64(len(labels)) { // else it is a bit and not one of the kinds
 			labels = append(labels, label)
 		}
 	}

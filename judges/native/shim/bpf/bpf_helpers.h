@@ -36,4 +36,6 @@ long bpf_xdp_load_bytes(struct xdp_md *ctx, __u32 offset, void *to, __u32 size);
 __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx);
 
 __u64 bpf_ktime_get_ns(void);
+__u64 bpf_ktime_get_coarse_ns(void);
 __u32 bpf_get_smp_processor_id(void);
+long bpf_loop(__u32 times, void *callback, void *context, __u64 flags);

@@ -1,0 +1,95 @@
+package tables
+
+import "slices"
+
+// span is an extent and the rules that match it.
+type span struct {
+	extent
+	rules []int32
+}
+
+// interval is the values from a first one to the next interval's, and the class
+// that all of them are of.
+type interval struct {
+	first value
+	class entry
+}
+
+// event is where a sweep over the values comes to a span, or leaves it.
+type event struct {
+	at   value
+	span int
+}
+
+// events returns where spans begin and end, in order.
+func events(spans []span) []event {
+	list := make([]event, 0, 2*len(spans))
+	for i := range spans {
+		list = append(list, event{spans[i].first, i})
+		if after, ok := spans[i].last.next(); ok {
+			list = append(list, event{after, i})
+		}
+	}
+	slices.SortFunc(list, func(a, b event) int { return a.at.compare(b.at) })
+	return list
+}
+
+// sweep goes through all values once, and returns them parted by their classes:
+// the rules of `always` and those of the spans that hold a value.
+func (f *fieldWriter) sweep(spans []span, always []int32) ([]interval, error) {
+	var active activeRules
+	active.toggle(always)
+	list := events(spans)
+	intervals := make([]interval, 0, len(list)+1)
+	for at, more := (value{}), true; more; {
+		n := 0
+		for n < len(list) && list[n].at == at {
+			active.toggle(spans[list[n].span].rules)
+			n++
+		}
+		list = list[n:]
+		class, err := f.activeClass(&active)
+		if err != nil {
+			return nil, err
+		}
+		if len(intervals) == 0 || intervals[len(intervals)-1].class != class {
+			intervals = append(intervals, interval{at, class})
+		}
+		if more = len(list) > 0; more {
+			at = list[0].at
+		}
+	}
+	return intervals, nil
+}
+
+// activeRules are the rules that match the value that a sweep has come to.
+type activeRules struct {
+	chunks  [len(ruleSet{})]line
+	set     ruleSet // the chunks' lines, but of those that changed
+	changed uint32  // a bit for each chunk
+}
+
+// toggle takes rules in that are not, and out that are.
+func (a *activeRules) toggle(rules []int32) {
+	for _, rule := range rules {
+		chunk := rule / chunkRules
+		a.chunks[chunk][rule%chunkRules/wordRules] ^= 1 << (rule % wordRules)
+		a.changed |= 1 << chunk
+	}
+}
+
+// activeClass returns the class of the rules that are active.
+func (f *fieldWriter) activeClass(a *activeRules) (entry, error) {
+	for chunk := range a.set {
+		if a.changed>>chunk&1 == 0 {
+			continue
+		}
+		at, err := f.chunk(&a.chunks[chunk])
+		if err != nil {
+			return 0, err
+		}
+		a.set[chunk] = at
+	}
+	a.changed = 0
+	return f.class(a.set)
+}

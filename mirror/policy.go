@@ -1,0 +1,140 @@
+package mirror
+
+import (
+	"net/netip"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+)
+
+// Policy says which mirror sessions are taken and what becomes of their
+// packets. It is not changed once a judge has it: a reload makes another. The
+// zero value knows no session.
+type Policy struct {
+	AllowSources []netip.Prefix // outer sources that may mirror; nil: any
+	DropUnknown  bool           // drop packets of unknown sessions, rather than pass them to the host
+	Sessions     []SessionPolicy
+	// Seed of the flow hash, so that machines that share it sample the same flows.
+	Seed uint64
+}
+
+// SessionPolicy is what is wanted of a session. The most specific one applies:
+// that of (VNI, source), else of (VNI, any source), else of any VNI.
+type SessionPolicy struct {
+	VNI     uint32     // 24 bits
+	AnyVNI  bool       // the default session: VNI and Source are zero
+	Source  netip.Addr // outer source; the zero Addr: any
+	Name    string
+	MAC     [6]byte // of the mirrored interface, for the direction; zero: learned from packets
+	Filter  *Filter // nil: everything is taken. Sessions may share one
+	Sample  Sampling
+	Snap    Snap
+	Outputs OutputSet
+}
+
+// Sampling leaves packets out. The zero value leaves out none.
+type Sampling struct {
+	By    abi.Sampling
+	OneIn uint32 // from 1; not looked at where By is abi.SamplingNone
+}
+
+// Snap says how much of a packet is kept. The zero value keeps all.
+type Snap struct {
+	Bytes   int  // of the inner frame, from 14; 0: all
+	Headers bool // up to the end of its last transport header
+}
+
+// OutputSet is a set of outputs, a bit for each by its slot, below abi.LimitOutputs.
+type OutputSet uint32
+
+// FirstOutput is the set of the output in slot 0: of a judge that has but one.
+const FirstOutput OutputSet = 1
+
+// Has reports whether the output in a slot is in the set.
+func (s OutputSet) Has(slot int) bool { return s>>slot&1 == 1 }
+
+// TakeAll returns the policy that takes every packet of every session, to the
+// first output.
+func TakeAll() *Policy {
+	return &Policy{Sessions: []SessionPolicy{{AnyVNI: true, Outputs: FirstOutput}}}
+}
+
+// TakeVNIs returns the policy that takes every packet of the sessions with one of
+// the given VNIs, to the first output, and none of others. Without a VNI it is
+// TakeAll.
+func TakeVNIs(vnis []uint32) *Policy {
+	if len(vnis) == 0 {
+		return TakeAll()
+	}
+	var p Policy
+	named := make(map[uint32]bool, len(vnis))
+	for _, vni := range vnis {
+		if !named[vni] {
+			named[vni] = true
+			p.Sessions = append(p.Sessions, SessionPolicy{VNI: vni, Outputs: FirstOutput})
+		}
+	}
+	return &p
+}
+
+// Allows reports whether an outer source may mirror at all. An IPv4-mapped IPv6
+// address is the IPv4 address.
+func (p *Policy) Allows(source netip.Addr) bool {
+	if p.AllowSources == nil {
+		return true
+	}
+	source = source.Unmap()
+	for _, network := range p.AllowSources {
+		if network.Contains(source) {
+			return true
+		}
+	}
+	return false
+}
+
+// Session returns what is wanted of a session, nil of an unknown one. Whether its
+// source is allowed is for Allows to say.
+func (p *Policy) Session(s Session) *SessionPolicy {
+	var best *SessionPolicy
+	for i := range p.Sessions {
+		candidate := &p.Sessions[i]
+		if candidate.applies(s) && (best == nil || candidate.specificity() > best.specificity()) {
+			best = candidate
+		}
+	}
+	return best
+}
+
+func (s *SessionPolicy) applies(to Session) bool {
+	if s.AnyVNI {
+		return true
+	}
+	return s.VNI == to.VNI && (!s.Source.IsValid() || s.Source.Unmap() == to.Source.Unmap())
+}
+
+// specificity orders the policies that apply to one session.
+func (s *SessionPolicy) specificity() int {
+	switch {
+	case s.AnyVNI:
+		return 0
+	case !s.Source.IsValid():
+		return 1
+	}
+	return 2
+}
+
+// readsHeaders says whether a packet's headers have a say in what becomes of it.
+func (s *SessionPolicy) readsHeaders() bool {
+	return s.Filter != nil || s.Sample.By == abi.SamplingByFlow || s.Snap.Headers
+}
+
+// consumes says whether a frame is taken from the host. All others are left to it
+// with not a byte changed.
+func (p *Policy) consumes(outcome abi.Outcome) bool {
+	switch outcome {
+	case abi.OutcomeDelivered, abi.OutcomeFiltered, abi.OutcomeSampledOut, abi.OutcomeDeniedSource:
+		return true
+	case abi.OutcomeUnknownSession:
+		return p.DropUnknown
+	}
+	return false
+}
