@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xdpeel/xdpeel/config"
+)
+
+const configUsage = `usage: xdpeel config check FILE
+       xdpeel config expand EXPRESSION
+       xdpeel config expand --config FILE --filter NAME
+       xdpeel config import-aws --sessions FILE --filters FILE [FLAGS]
+
+Works on configuration files; needs no privileges and changes nothing that runs.
+
+  check       says all that is wrong with a configuration, with line and column
+  expand      prints the numbered rules that an expression or a filter comes to
+  import-aws  writes a configuration from what the AWS CLI prints
+`
+
+// configVerbs are the words that follow `xdpeel config`.
+var configVerbs = []verb{
+	{"check", "say all that is wrong with a configuration", runConfigCheck},
+	{"expand", "print the rules of an expression or a filter", runConfigExpand},
+	{"import-aws", "write a configuration from AWS's JSON", runConfigImport},
+}
+
+func runConfig(ctx context.Context, env *environment, args []string) error {
+	if len(args) == 0 {
+		return hinted(usageErrorf("config: no word given"), "`xdpeel config --help` lists them")
+	}
+	for _, verb := range configVerbs {
+		if verb.name == args[0] {
+			return verb.run(ctx, env, args[1:])
+		}
+	}
+	flags := pflag.NewFlagSet("config", pflag.ContinueOnError)
+	if err := parseFlags(env.stdout, flags, configUsage, args); err != nil {
+		return err
+	}
+	return hinted(usageErrorf("unknown word %q after config", args[0]), "`xdpeel config --help` lists them")
+}
+
+const configCheckUsage = `usage: xdpeel config check FILE
+
+Reads a configuration, and the AWS files that it names, and says all that is wrong
+with it as FILE:LINE:COLUMN. Ends with status 1 if anything is.
+`
+
+func runConfigCheck(_ context.Context, env *environment, args []string) error {
+	flags := pflag.NewFlagSet("config check", pflag.ContinueOnError)
+	if err := parseFlags(env.stdout, flags, configCheckUsage, args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return usageErrorf("config check takes one FILE, got %d", flags.NArg())
+	}
+	c, err := config.Load(flags.Arg(0), nil)
+	if err != nil {
+		return err
+	}
+	for _, note := range c.Notes {
+		say(env.stderr, "note: %s", note)
+	}
+	for _, err := range c.Unsupported() {
+		say(env.stderr, "note: %v", err)
+	}
+	_, err = fmt.Fprintf(env.stdout, "%s: ok, %s\n", flags.Arg(0), countConfig(c))
+	return err
+}
+
+// countConfig says how much there is in a configuration.
+func countConfig(c *config.Config) string {
+	rules := 0
+	for _, filter := range c.Filters {
+		rules += len(filter.Ingress) + len(filter.Egress)
+	}
+	var words []string
+	for _, part := range []struct {
+		n    int
+		noun string
+	}{{len(c.Policy.Sessions), "session"}, {len(c.Filters), "filter"}, {rules, "rule"}, {len(c.Outputs), "output"}} {
+		if part.n != 1 {
+			part.noun += "s"
+		}
+		words = append(words, fmt.Sprintf("%d %s", part.n, part.noun))
+	}
+	return strings.Join(words, ", ")
+}

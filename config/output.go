@@ -1,0 +1,192 @@
+package config
+
+import (
+	"math/bits"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// Output is where packets go. A session names the outputs it wants.
+type Output struct {
+	Name string
+	Slot int // its bit in mirror.OutputSet, below abi.LimitOutputs
+	Type OutputType
+
+	// Of pcapng files.
+	Path        string        // with strftime conversions
+	RotateSize  int64         // bytes after which a new file begins; 0: never
+	RotateEvery time.Duration // time after which a new file begins; 0: never
+	KeepSize    int64         // bytes of all files of this output, the oldest are deleted beyond; 0: all are kept
+
+	// Of network interfaces.
+	Interface string // veth: xdpeel's end; afpacket: where packets are sent
+	Peer      string // veth: the consumer's end
+	Queues    int    // veth: receive queues of the consumer's end
+	MTU       int    // veth: in bytes, of both ends
+
+	// In user space, so of pcapng and afpacket only, and on top of the session's.
+	Sample mirror.Sampling
+	Snap   mirror.Snap
+}
+
+// OutputType says what an output is.
+type OutputType string
+
+// The values of OutputType.
+const (
+	OutputPcapng   OutputType = "pcapng"   // capture files
+	OutputVeth     OutputType = "veth"     // a pair of virtual interfaces, fed by the kernel program
+	OutputAFPacket OutputType = "afpacket" // an interface that packets are sent out of
+)
+
+// typeKey is the key that says which other keys an output has.
+var typeKey = key[Output]{"type", func(r *reader, n *yaml.Node, o *Output) {
+	choose(r, n, "type", &o.Type, OutputPcapng, OutputVeth, OutputAFPacket)
+}}
+
+// outputKeys are the keys of an output, by its type.
+var outputKeys = map[OutputType][]key[Output]{
+	OutputPcapng: {
+		typeKey,
+		{"path", readPath},
+		{"rotate_size", func(r *reader, n *yaml.Node, o *Output) { o.RotateSize = r.size(n, "rotate_size") }},
+		{"rotate_every", func(r *reader, n *yaml.Node, o *Output) { o.RotateEvery = r.duration(n, "rotate_every") }},
+		{"keep_size", func(r *reader, n *yaml.Node, o *Output) { o.KeepSize = r.size(n, "keep_size") }},
+		sampleKey, snapKey,
+	},
+	OutputVeth: {
+		typeKey,
+		interfaceKey,
+		{"peer", func(r *reader, n *yaml.Node, o *Output) { o.Peer, _ = r.interfaceName(n, "peer") }},
+		{"queues", func(r *reader, n *yaml.Node, o *Output) { o.Queues = r.limited(n, "queues", 1, maxQueues, o.Queues) }},
+		{"mtu", func(r *reader, n *yaml.Node, o *Output) { o.MTU = r.limited(n, "mtu", minMTU, maxMTU, o.MTU) }},
+	},
+	OutputAFPacket: {typeKey, interfaceKey, sampleKey, snapKey},
+}
+
+var (
+	interfaceKey = key[Output]{"interface", func(r *reader, n *yaml.Node, o *Output) { o.Interface, _ = r.interfaceName(n, "interface") }}
+	sampleKey    = key[Output]{"sample", func(r *reader, n *yaml.Node, o *Output) { o.Sample = r.sample(n) }}
+	snapKey      = key[Output]{"snaplen", func(r *reader, n *yaml.Node, o *Output) { o.Snap = r.snap(n) }}
+)
+
+// The kernel's limits of a veth (drivers/net/veth.c, net/core/rtnetlink.c), and a
+// default MTU that holds what AWS's jumbo frames carry.
+const (
+	maxQueues  = 4096
+	minMTU     = 68
+	maxMTU     = 65535
+	defaultMTU = 9216
+)
+
+// requiredKeys are the keys that an output cannot do without.
+var requiredKeys = map[OutputType][]string{
+	OutputPcapng: {"path"}, OutputVeth: {"interface", "peer"}, OutputAFPacket: {"interface"},
+}
+
+// readOutputs reads all outputs and gives them their slots.
+func (r *reader) readOutputs() {
+	entries := r.entries(r.outputs, "output")
+	r.slotOf = make(map[string]int, len(entries))
+	if len(entries) > abi.LimitOutputs {
+		r.complain(r.outputs, "outputs has %d; there can be %d", len(entries), abi.LimitOutputs)
+		entries = entries[:abi.LimitOutputs]
+	}
+	r.takeSlots(entries)
+	for _, entry := range entries {
+		output := Output{Name: entry.name, Slot: r.slotOf[entry.name]}
+		if r.readOutput(entry, &output) {
+			r.config.Outputs = append(r.config.Outputs, output)
+		}
+	}
+}
+
+func (r *reader) readOutput(e entry, o *Output) bool {
+	at := valueOf(e.value, typeKey.name)
+	if at == nil {
+		r.complain(e.node, "output %q needs the key type: pcapng, veth or afpacket", e.name)
+		return false
+	}
+	typeKey.read(r, r.resolve(at), o)
+	keys, ok := outputKeys[o.Type]
+	if !ok {
+		return false // as was said
+	}
+	if o.Type == OutputVeth {
+		o.Queues, o.MTU = 1, defaultMTU
+	}
+	readMapping(r, e.value, "an output of type "+string(o.Type), keys, o)
+	for _, name := range requiredKeys[o.Type] {
+		if valueOf(e.value, name) == nil {
+			r.complain(e.node, "output %q needs the key %s", e.name, name)
+		}
+	}
+	return true
+}
+
+// valueOf returns the value of a mapping's key, nil without.
+func valueOf(n *yaml.Node, name string) *yaml.Node {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func readPath(r *reader, n *yaml.Node, o *Output) {
+	text, ok := r.text(n, "path")
+	if ok && (text == "-" || strings.HasSuffix(text, "/")) {
+		r.complain(n, "path %q is not that of a file", text)
+		return
+	}
+	o.Path = text
+}
+
+// limited reads a small number.
+func (r *reader) limited(n *yaml.Node, name string, low, high uint64, otherwise int) int {
+	if number, ok := r.number(n, name, low, high); ok {
+		return int(number)
+	}
+	return otherwise
+}
+
+// takeSlots gives each output a slot: the one it had, else a fresh one, else one of
+// an output that is gone. Packets of that one may still be on their way.
+func (r *reader) takeSlots(entries []entry) {
+	var used, before mirror.OutputSet
+	for _, slot := range r.slots {
+		before |= 1 << slot
+	}
+	for _, entry := range entries {
+		if slot, ok := r.slots[entry.name]; ok {
+			r.slotOf[entry.name] = slot
+			used |= 1 << slot
+		}
+	}
+	for _, entry := range entries {
+		if _, ok := r.slotOf[entry.name]; ok {
+			continue
+		}
+		slot := bits.TrailingZeros32(uint32(^(used | before)))
+		if slot == abi.LimitOutputs {
+			slot = bits.TrailingZeros32(uint32(^used))
+		}
+		r.slotOf[entry.name] = slot
+		used |= 1 << slot
+	}
+}
+
+// allOutputs is the set of every output.
+func (r *reader) allOutputs() mirror.OutputSet {
+	var all mirror.OutputSet
+	for _, slot := range r.slotOf {
+		all |= 1 << slot
+	}
+	return all
+}
