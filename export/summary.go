@@ -73,6 +73,9 @@ const (
 	malformed = "[malformed]" // an IP header that contradicts itself
 )
 
+// Summary says in a few words what an Ethernet frame is, as a line of Lines does.
+func Summary(frame []byte) string { return string(appendFrame(nil, frame)) }
+
 // appendFrame says what an Ethernet frame is.
 func appendFrame(dst, frame []byte) []byte {
 	if len(frame) < 14 {

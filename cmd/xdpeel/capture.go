@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -13,14 +13,16 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-const captureUsage = `usage: xdpeel capture -i IFACE [FLAGS]
+const captureUsage = `usage: xdpeel capture -i IFACE [FLAGS] [FILTER]
 
 Takes mirrored packets off an interface, strips them, and prints the inner packets
 a line each, or writes them as pcapng with -w. Captured packets are consumed: the
-host sees them no more. Everything else passes untouched. Ends at -c packets, at a
+host sees them no more, nor those that FILTER, a tcpdump expression over the inner
+packet, does not take. Everything else passes untouched. Ends at -c packets, at a
 signal, or when the interface goes away, and prints the ledger on stderr.
 
   xdpeel capture -i ens5 -c 20
+  xdpeel capture -i ens5 tcp port 443 and not net 10.0.0.0/8
   xdpeel capture -i ens5 --vni 12345 -w - | wireshark -k -i -
   xdpeel capture -i ens5 -w '/data/%Y%m%d-%H%M%S.pcapng' -G 300 -s 256
 `
@@ -31,6 +33,8 @@ type captureOptions struct {
 	mode   loader.Mode
 	count  uint64 // packets to capture, 0: no limit
 	judge  mirror.Options
+	policy *mirror.Policy
+	what   string // policy takes, for a person
 	output outputFlags
 
 	ready func()                        // called once packets are captured; may be nil
@@ -67,9 +71,6 @@ func parseCapture(env *environment, args []string) (*captureOptions, error) {
 	if err := parseFlags(env.stdout, flags, captureUsage, args); err != nil {
 		return nil, err
 	}
-	if err := refuseFilter(flags); err != nil {
-		return nil, err
-	}
 	if o.iface == "" {
 		return nil, hinted(usageErrorf("no interface given: -i IFACE"), "`ip -br link` lists them")
 	}
@@ -80,11 +81,30 @@ func parseCapture(env *environment, args []string) (*captureOptions, error) {
 	if o.mode, err = parseMode(mode); err != nil {
 		return nil, err
 	}
-	o.judge, err = judgeOptions(tunnel, snapLength, vnis)
-	if err != nil {
+	if o.judge, err = judgeOptions(tunnel, snapLength); err != nil {
+		return nil, err
+	}
+	if err := o.want(vnis, flags.Args()); err != nil {
 		return nil, err
 	}
 	return o, o.output.check(env)
+}
+
+// want makes the policy of --vni and FILTER.
+func (o *captureOptions) want(vnis vniList, words []string) error {
+	filter, err := filterOf(words)
+	if err != nil {
+		return err
+	}
+	o.what = "all VNIs"
+	if len(vnis) > 0 {
+		o.what = "VNI " + vnis.String()
+	}
+	if filter != nil {
+		o.what += ", filter " + strconv.Quote(strings.Join(words, " "))
+	}
+	o.policy, err = takePolicy(vnis, filter)
+	return err
 }
 
 func parseMode(text string) (loader.Mode, error) {
@@ -96,26 +116,18 @@ func parseMode(text string) (loader.Mode, error) {
 }
 
 // judgeOptions turns flags into what a judge takes, all defaults filled in.
-func judgeOptions(tunnel tunnelFlags, snapLength uint, vnis vniList) (mirror.Options, error) {
+func judgeOptions(tunnel tunnelFlags, snapLength uint) (mirror.Options, error) {
 	if snapLength > maxSnapLength {
 		return mirror.Options{}, usageErrorf("-s %d: at most %d", snapLength, maxSnapLength)
 	}
 	o, err := mirror.Options{
 		VXLANPorts: tunnel.vxlanPorts, GENEVEPorts: tunnel.genevePorts,
-		SnapLength: min(int(snapLength), abi.LimitSnapLength), VNIs: vnis,
+		SnapLength: min(int(snapLength), abi.LimitSnapLength),
 	}.Complete()
 	if err != nil {
 		return o, &usageError{err}
 	}
 	return o, nil
-}
-
-// refuseFilter refuses what the next versions will take.
-func refuseFilter(flags *pflag.FlagSet) error {
-	if flags.NArg() > 0 {
-		return usageErrorf("FILTER is not in this version: %q", strings.Join(flags.Args(), " "))
-	}
-	return nil
 }
 
 // announce says where and how packets are captured, and why not better.
@@ -126,9 +138,5 @@ func announce(env *environment, o *captureOptions, attachment *loader.Attachment
 			say(env.stderr, "hint: %s", refusal.Remedy)
 		}
 	}
-	what := "all VNIs"
-	if len(o.judge.VNIs) > 0 {
-		what = fmt.Sprintf("VNI %s", (*vniList)(&o.judge.VNIs))
-	}
-	say(env.stderr, "listening on %s, %s mode, %s, snap length %d bytes", o.iface, attachment.Mode, what, o.judge.SnapLength)
+	say(env.stderr, "listening on %s, %s mode, %s, snap length %d bytes", o.iface, attachment.Mode, o.what, o.judge.SnapLength)
 }

@@ -88,7 +88,7 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// running is a capture that goes on beside the test.
+// running is a command line that goes on beside the test.
 type running struct {
 	t      *testing.T
 	stderr *lockedBuffer
@@ -99,13 +99,21 @@ type running struct {
 // start starts `xdpeel capture -i far ARGS` and returns when it listens.
 func (w *wire) start(t *testing.T, stdout io.Writer, args ...string) *running {
 	t.Helper()
+	r := w.launch(t, &environment{stdout: stdout}, append([]string{"capture", "-i", w.far.Name}, args...)...)
+	r.await("listening on")
+	return r
+}
+
+// launch starts a command line at the far end.
+func (w *wire) launch(t *testing.T, env *environment, args ...string) *running {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	r := &running{t: t, stderr: new(lockedBuffer), stop: stop, status: make(chan int, 1)}
-	env := &environment{stdin: strings.NewReader(""), stdout: stdout, stderr: r.stderr}
+	env.stdin, env.stderr = strings.NewReader(""), r.stderr
 	go func() {
 		status := -1
 		err := w.far.Namespace.Do(func() error {
-			status = execute(ctx, env, append([]string{"capture", "-i", w.far.Name}, args...))
+			status = execute(ctx, env, args)
 			return nil
 		})
 		if err != nil {
@@ -113,16 +121,19 @@ func (w *wire) start(t *testing.T, stdout io.Writer, args ...string) *running {
 		}
 		r.status <- status
 	}()
-	r.await("listening on")
 	return r
 }
 
 // await waits until the capture has said something.
 func (r *running) await(words string) {
 	r.t.Helper()
-	for deadline := time.Now().Add(patience); !strings.Contains(r.stderr.String(), words); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("capture does not say %q, but %q", words, r.stderr)
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		ended := len(r.status) > 0
+		if strings.Contains(r.stderr.String(), words) {
+			return
+		}
+		if ended || time.Now().After(deadline) {
+			r.t.Fatalf("xdpeel does not say %q, but %q", words, r.stderr)
 		}
 	}
 }
@@ -136,7 +147,7 @@ func (r *running) end(want int) {
 			r.t.Errorf("status %d, want %d; said %q", status, want, r.stderr)
 		}
 	case <-time.After(patience):
-		r.t.Fatalf("capture does not end; said %q", r.stderr)
+		r.t.Fatalf("xdpeel does not end; said %q", r.stderr)
 	}
 }
 

@@ -36,7 +36,7 @@ type capturing struct {
 // capture captures until ctx is done, the count is reached, the output takes no
 // more, or the interface goes away; then it prints the ledger.
 func capture(ctx context.Context, env *environment, o *captureOptions) (err error) {
-	program, err := loader.Load(o.judge)
+	program, err := loader.Load(o.judge, o.policy)
 	if err != nil {
 		return explainLoader(err)
 	}
@@ -47,7 +47,7 @@ func capture(ctx context.Context, env *environment, o *captureOptions) (err erro
 	}
 	c := &capturing{program: program, attachment: attachment, left: o.count, limited: o.count > 0}
 	defer func() { c.end(); err = errors.Join(err, c.endError) }()
-	if c.sink, err = o.output.open(env, o.judge.SnapLength, c.statistics); err != nil {
+	if c.sink, err = o.output.open(env, o.judge.SnapLength, c); err != nil {
 		return explainOutput(err)
 	}
 	if c.reader, err = program.NewReader(); err != nil {
@@ -73,6 +73,9 @@ func (c *capturing) statistics(session mirror.Session) export.Statistics {
 	}
 	return export.Statistics{Received: account.Packets, Dropped: account.Lost}
 }
+
+// sessionName is "": there is no configuration that names sessions.
+func (c *capturing) sessionName(mirror.Session) string { return "" }
 
 // run pumps until the end and returns why it came, nil for a good reason.
 func (c *capturing) run(ctx context.Context) error {
@@ -157,11 +160,12 @@ func (c *capturing) report(env *environment, o *captureOptions) error {
 	account := c.sink.Account()
 	account.Offered = ledger.Outcomes[abi.OutcomeDelivered]
 	account.Lose(mirror.LossLimitReached, c.beyond)
-	for reason, n := range ringLost {
+	for reason, n := range ringLost[0] {
 		account.Lose(reason, n)
 	}
 	ledger.Outputs[o.output.name()] = &account
-	printLedger(env.stderr, ledger)
+	fmt.Fprintln(env.stderr)
+	printLedger(env.stderr, ledger, time.Time{})
 	return errors.Join(checkSums(ledger), writeLedger(env, o.output.ledger, ledger))
 }
 

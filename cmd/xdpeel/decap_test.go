@@ -31,7 +31,14 @@ type ledgerJSON struct {
 		VNI                       uint32
 		Source, Name              string
 		Packets, Bytes, Truncated uint64
+		Filtered                  uint64
+		SampledOut                uint64 `json:"sampled_out"`
 	}
+	Unknown []struct {
+		VNI             uint32
+		Source          string
+		Packets, Denied uint64
+	} `json:"unknown_sessions"`
 	Outputs map[string]mirror.OutputAccount
 }
 

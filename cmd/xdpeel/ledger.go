@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/mirror"
@@ -16,12 +17,16 @@ import (
 
 // checkSums proves that the ledger's sums hold. An error is a fault of xdpeel.
 func checkSums(ledger *mirror.Ledger) error {
-	var outcomes uint64
-	for _, n := range ledger.Outcomes {
-		outcomes += n
-	}
-	if outcomes != ledger.Received {
+	if outcomes := sumOutcomes(ledger); outcomes != ledger.Received {
 		return fmt.Errorf("ledger does not add up: %d frames received, %d with an outcome", ledger.Received, outcomes)
+	}
+	judged := ledger.Outcomes[abi.OutcomeDelivered] + ledger.Outcomes[abi.OutcomeFiltered] + ledger.Outcomes[abi.OutcomeSampledOut]
+	counted := ledger.Overflow.Packets
+	for _, session := range ledger.Sessions {
+		counted += session.Packets
+	}
+	if counted != judged {
+		return fmt.Errorf("ledger does not add up: %d packets delivered, filtered or sampled out, %d counted to sessions", judged, counted)
 	}
 	for name, account := range ledger.Outputs {
 		accounted := account.Delivered
@@ -34,6 +39,13 @@ func checkSums(ledger *mirror.Ledger) error {
 		}
 	}
 	return nil
+}
+
+func sumOutcomes(ledger *mirror.Ledger) (sum uint64) {
+	for _, n := range ledger.Outcomes {
+		sum += n
+	}
+	return sum
 }
 
 // writeLedger writes the ledger as JSON to path, or to stdout for "-".
@@ -58,10 +70,11 @@ func writeLedger(env *environment, path string, ledger *mirror.Ledger) error {
 }
 
 // printLedger says the ledger for a person to read: only what is not zero, but
-// always what was received and delivered.
-func printLedger(w io.Writer, ledger *mirror.Ledger) {
+// always what was received and delivered. now is what the time is, for when a
+// session was last seen; the zero Time leaves that out.
+func printLedger(w io.Writer, ledger *mirror.Ledger, now time.Time) {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "\n%s, %s: %d frames received\n", ledger.Interface, ledger.Mode, ledger.Received)
+	fmt.Fprintf(w, "%s, %s: %d frames received\n", ledger.Interface, ledger.Mode, ledger.Received)
 	for outcome, n := range ledger.Outcomes {
 		if n > 0 || abi.Outcome(outcome) == abi.OutcomeDelivered {
 			fmt.Fprintf(out, "\t%d\t %s\t\n", n, abi.Outcome(outcome))
@@ -72,7 +85,8 @@ func printLedger(w io.Writer, ledger *mirror.Ledger) {
 		account := ledger.Outputs[name]
 		fmt.Fprintf(w, "output %q: %d offered, %d delivered%s\n", name, account.Offered, account.Delivered, losses(account))
 	}
-	printSessions(w, ledger)
+	printSessions(w, ledger, now)
+	printStrangers(w, ledger, now)
 }
 
 // losses says why packets were lost, as ", 12 lost (ring_full 10, disk_full 2)".
@@ -87,23 +101,4 @@ func losses(account *mirror.OutputAccount) string {
 		return ", none lost"
 	}
 	return fmt.Sprintf(", %d lost (%s)", total, strings.Join(reasons, ", "))
-}
-
-// sessionsShown is how many sessions are said to a person; JSON has all.
-const sessionsShown = 20
-
-func printSessions(w io.Writer, ledger *mirror.Ledger) {
-	sessions := ledger.SortedSessions()
-	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, session := range sessions[:min(len(sessions), sessionsShown)] {
-		account := ledger.Sessions[session]
-		fmt.Fprintf(out, "session %s:\t%d packets\t%d bytes\t%d truncated\t\n", session, account.Packets, account.Bytes, account.Truncated)
-	}
-	out.Flush()
-	if hidden := len(sessions) - sessionsShown; hidden > 0 {
-		fmt.Fprintf(w, "and %d more sessions: --ledger has all\n", hidden)
-	}
-	if ledger.Overflow.Packets > 0 {
-		fmt.Fprintf(w, "sessions after the first %d: %d packets\n", abi.LimitSessions-1, ledger.Overflow.Packets)
-	}
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,6 +16,8 @@ import (
 type environment struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	hangups        func() <-chan os.Signal // asks for the signals that mean: read the configuration again
+	dial           func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // verb is one word of the command line. run gets what follows it.
@@ -29,6 +32,10 @@ func verbs() []verb {
 	return []verb{
 		{"decap", "strip a capture file; needs no privileges", runDecap},
 		{"capture", "capture inner packets from an interface, as with tcpdump", runCapture},
+		{"run", "the daemon: sessions, filters and outputs from a configuration", runRun},
+		{"status", "ask a running daemon what it does", runStatus},
+		{"config", "check a configuration, or make one of AWS's", runConfig},
+		{"explain", "say which session and rule decide about a packet", runExplain},
 		{"detach", "take xdpeel's program off an interface", runDetach},
 		{"demo", "see it work on one machine, with no AWS", runDemo},
 		{"version", "say which build this is", runVersion},
@@ -36,7 +43,7 @@ func verbs() []verb {
 }
 
 // planned verbs are refused by name until they are built.
-var planned = map[string]bool{"run": true, "status": true, "doctor": true, "config": true}
+var planned = map[string]bool{"doctor": true}
 
 func main() {
 	// A reader that goes away is an error of the write to it, which ends a capture
@@ -44,8 +51,18 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
-	env := &environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	env := &environment{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		hangups: hangups, dial: new(net.Dialer).DialContext,
+	}
 	os.Exit(execute(ctx, env, os.Args[1:]))
+}
+
+// hangups returns where SIGHUP comes from now on; to all but the daemon it is the end.
+func hangups() <-chan os.Signal {
+	signals := make(chan os.Signal, 1) // one that waits stands for all that come meanwhile
+	signal.Notify(signals, syscall.SIGHUP)
+	return signals
 }
 
 // execute runs one command line and returns the exit status: 0 done, 1 failed,

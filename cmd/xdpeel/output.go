@@ -71,8 +71,14 @@ func (o *outputFlags) name() string {
 	return "file"
 }
 
+// sessionBook knows sessions, for what a file says of each.
+type sessionBook interface {
+	statistics(mirror.Session) export.Statistics
+	sessionName(mirror.Session) string
+}
+
 // open opens the output: a file, or without one lines on stdout.
-func (o *outputFlags) open(env *environment, snapLength int, statistics func(mirror.Session) export.Statistics) (export.Sink, error) {
+func (o *outputFlags) open(env *environment, snapLength int, book sessionBook) (export.Sink, error) {
 	if o.path == "" {
 		return export.NewLines(env.stdout, time.Local), nil
 	}
@@ -80,7 +86,8 @@ func (o *outputFlags) open(env *environment, snapLength int, statistics func(mir
 		Path: o.path, Stdout: env.stdout,
 		Application: "xdpeel " + versionOf(),
 		SnapLength:  uint32(snapLength),
-		Statistics:  statistics,
+		Name:        book.sessionName,
+		Statistics:  book.statistics,
 		RotateSize:  int64(o.rotateSize),
 		RotateEvery: time.Duration(o.rotateEvery) * time.Second,
 		Files:       int(o.files),

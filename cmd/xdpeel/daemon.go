@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/xdpeel/xdpeel/config"
+	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// daemon is `xdpeel run` while it runs. What packets go through is rings, pump,
+// outputs; what an operator does to it comes to serve, which alone changes it.
+type daemon struct {
+	path       string // of the configuration
+	log        *slog.Logger
+	program    *loader.Program
+	interfaces []*watchedInterface
+	outputs    *outputs
+	pump       *pump
+
+	mu    sync.Mutex
+	state configState
+}
+
+// configState is the configuration in effect, and how it came to be.
+type configState struct {
+	config     *config.Config
+	names      sessionNames // of its policy
+	generation int          // 1 at start, one more with each reload
+	loadedAt   time.Time
+	reloadedAt time.Time // the last reload, successful or not; zero: there was none
+	reloadErr  error     // why it changed nothing
+}
+
+// runDaemon runs until ctx is done, and accounts for every packet in the end.
+func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Config) (err error) {
+	hangups := env.hangups() // from here on one is no end
+	d := &daemon{path: o.path, log: slog.New(slog.NewTextHandler(env.stderr, nil))}
+	d.state = configState{config: c, names: namesOf(c.Policy), generation: 1, loadedAt: time.Now()}
+	if d.program, err = loader.Load(c.Judge, c.Policy); err != nil {
+		return explainLoader(err)
+	}
+	defer func() { err = errors.Join(err, d.program.Close()) }()
+	pages, err := listen(c.HTTP)
+	if err != nil {
+		return err
+	}
+	if err := d.begin(c); err != nil {
+		return errors.Join(err, pages.Close())
+	}
+	reader, err := d.program.NewReader()
+	if err != nil {
+		return errors.Join(err, d.detach(), d.outputs.close(), pages.Close())
+	}
+	d.pump = newPump(reader, d.outputs)
+	stopServing := d.serveHTTP(pages)
+	runErr := d.run(ctx, hangups, reader)
+	stopServing()
+	closeErr := errors.Join(reader.Close(), d.outputs.close())
+	return errors.Join(runErr, closeErr, d.report(env, o))
+}
+
+// begin opens the outputs, then attaches to the interfaces: a packet that is taken
+// from the host has to have somewhere to go. On an error nothing is left behind.
+func (d *daemon) begin(c *config.Config) error {
+	d.outputs = newOutputs(d.log)
+	opened, err := d.outputs.open(c, d)
+	if err != nil {
+		return explainOutput(err)
+	}
+	for _, name := range c.Interfaces {
+		w := watch(name, loader.Mode(c.Mode), d.log)
+		d.interfaces = append(d.interfaces, w)
+		if err := w.attach(d.program); err != nil {
+			return errors.Join(explainLoader(err), d.detach(), discardAll(opened))
+		}
+	}
+	d.outputs.settle(c, opened, loader.RingLost{})
+	d.log.Info("running", "config", d.path, "sessions", len(c.Policy.Sessions), "outputs", len(c.Outputs), "http", c.HTTP)
+	d.logNotes(c)
+	if c.OnExit == config.OnExitKeep {
+		d.log.Warn("on_exit: keep is not in this version: the program comes off its interfaces when xdpeel ends")
+	}
+	return nil
+}
+
+// logNotes says what is not wrong with a configuration but worth knowing.
+func (d *daemon) logNotes(c *config.Config) {
+	for _, note := range c.Notes {
+		d.log.Warn("configuration", "note", note)
+	}
+}
+
+// run pumps packets and serves the operator until ctx is done or the rings cannot
+// be read; then it takes the program off, and writes what is in the rings.
+func (d *daemon) run(ctx context.Context, hangups <-chan os.Signal, reader *loader.Reader) error {
+	pumped := make(chan error, 1)
+	go func() { pumped <- d.pump.run() }()
+	pumpErr, ended := d.serve(ctx, hangups, pumped)
+	detachErr := d.detach()
+	if !ended {
+		reader.Stop()
+		pumpErr = <-pumped
+	}
+	return errors.Join(pumpErr, detachErr)
+}
+
+// serve does what comes up until ctx is done, or the pump has ended with an error.
+func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-chan error) (err error, ended bool) {
+	ticker := time.NewTicker(checkInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			d.log.Info("ending", "cause", context.Cause(ctx))
+			return nil, false
+		case err := <-pumped:
+			return err, true
+		case <-hangups:
+			d.reload(time.Now())
+		case now := <-ticker.C:
+			for _, w := range d.interfaces {
+				w.check(d.program, now)
+			}
+			d.outputs.closeRetired(d.pump.isPast)
+		}
+	}
+}
+
+func (d *daemon) detach() error {
+	var errs []error
+	for _, w := range d.interfaces {
+		errs = append(errs, w.detach())
+	}
+	return errors.Join(errs...)
+}
+
+// report prints the ledger, once nothing moves any more.
+func (d *daemon) report(env *environment, o runOptions) error {
+	ledger, err := d.ledger()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(env.stderr)
+	printLedger(env.stderr, ledger, time.Time{})
+	return errors.Join(checkSums(ledger), writeLedger(env, o.ledger, ledger))
+}
+
+// statistics are what the kernel knows of a session, for a file's end.
+func (d *daemon) statistics(session mirror.Session) export.Statistics {
+	account, err := d.program.Session(session)
+	if err != nil {
+		d.log.Error("session cannot be read for a file's statistics", "session", session.String(), "error", err)
+		return export.Statistics{}
+	}
+	return export.Statistics{Received: account.Packets, Dropped: account.Lost}
+}
+
+func (d *daemon) sessionName(session mirror.Session) string {
+	return d.current().names.of(session)
+}
+
+// current is the configuration in effect.
+func (d *daemon) current() configState {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state
+}
+
+func (d *daemon) update(change func(*configState)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(&d.state)
+}

@@ -1,0 +1,47 @@
+package main
+
+import "time"
+
+// daemonForm is the JSON of what a daemon says of itself, behind the ledger.
+type daemonForm struct {
+	Interfaces []interfaceForm   `json:"interfaces"`
+	Failing    map[string]string `json:"failing_outputs,omitempty"` // why they take no packets
+	Config     configForm        `json:"config"`
+}
+
+type interfaceForm struct {
+	Name     string `json:"name"`
+	Mode     string `json:"mode"`
+	Attached bool   `json:"attached"`
+}
+
+type configForm struct {
+	Path       string      `json:"path"`
+	Generation int         `json:"generation"` // 1 at start, one more with each reload that succeeded
+	LoadedAt   time.Time   `json:"loaded_at"`
+	LastReload *reloadForm `json:"last_reload,omitempty"` // absent: there was none
+}
+
+type reloadForm struct {
+	At    time.Time `json:"at"`
+	OK    bool      `json:"ok"`
+	Error string    `json:"error,omitempty"` // every complaint, one a line
+}
+
+func (d *daemon) form() daemonForm {
+	state := d.current()
+	form := daemonForm{
+		Failing: d.outputs.failures(),
+		Config:  configForm{Path: d.path, Generation: state.generation, LoadedAt: state.loadedAt},
+	}
+	for _, i := range d.interfaceReadings() {
+		form.Interfaces = append(form.Interfaces, interfaceForm(i))
+	}
+	if !state.reloadedAt.IsZero() {
+		form.Config.LastReload = &reloadForm{At: state.reloadedAt, OK: state.reloadErr == nil}
+		if state.reloadErr != nil {
+			form.Config.LastReload.Error = state.reloadErr.Error()
+		}
+	}
+	return form
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab"
+)
+
+// A full disk costs the output on it what does not fit, and no other output
+// anything; when there is room again the file goes on.
+func TestRunFullDisk(t *testing.T) {
+	w := newWire(t)
+	small := t.TempDir()
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=96k"); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(small, unix.MNT_DETACH)
+	filler := filepath.Join(small, "filler")
+	if err := os.WriteFile(filler, make([]byte, 64<<10), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := w.run(t, fmt.Sprintf(`
+sessions: [{vni: any}]
+outputs: {small: {type: pcapng, path: %s/small.pcapng}, large: {type: pcapng, path: DIR/large.pcapng}}
+`, small))
+	outer, inner := conversation()
+	rounds := 0
+	for ; !strings.Contains(d.stderr.String(), "output takes no packets"); rounds++ {
+		w.send(t, outer...)
+		time.Sleep(10 * time.Millisecond)
+	}
+	if said := d.status(t); !strings.Contains(said, `OUTPUT "small" takes no packets: write `) {
+		t.Errorf("status says %q", said)
+	}
+	if status, text := d.get(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.HasPrefix(text, `output "small": `) {
+		t.Errorf("/readyz: %d %q, want 503 and the output", status, text)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the output takes packets again", func() bool {
+		w.send(t, outer[:1]...)
+		return strings.Contains(d.stderr.String(), "output takes packets again")
+	})
+	w.send(t, outer...)
+	ledger := d.finish(t)
+	got, all := readFrames(t, filepath.Join(small, "small.pcapng")), readFrames(t, d.path("large.pcapng"))
+	account := ledger.Outputs["small"]
+	if account.Delivered != uint64(len(got)) || account.Lost["disk_full"] != uint64(len(all)-len(got)) || len(account.Lost) != 1 || account.Lost["disk_full"] == 0 {
+		t.Errorf("account %+v, %d packets in the file, %d in the other", account, len(got), len(all))
+	}
+	if large := ledger.Outputs["large"]; large.Delivered != ledger.Outcomes["delivered"] || large.Delivered != uint64(len(all)) {
+		t.Errorf("account of the other %+v, %d packets in the file", large, len(all))
+	}
+	if diff := cmp.Diff(inner, got[len(got)-len(inner):]); diff != "" {
+		t.Errorf("last packets (-want +got):\n%s", diff)
+	}
+	listed, err := filepath.Glob(filepath.Join(small, "*"))
+	if err != nil || len(listed) != 1 {
+		t.Errorf("files %v, want one", listed)
+	}
+}
+
+// An interface that goes away and comes back is attached to again.
+func TestRunInterfaceReturns(t *testing.T) {
+	w := newWire(t)
+	d := w.run(t, everything)
+	outer, inner := conversation()
+	w.send(t, outer...)
+	err := w.near.Namespace.Do(func() error {
+		iface, err := netlink.LinkByName(w.near.Name)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(iface)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.await("interface is gone")
+	if status, text := d.get(t, "/readyz"); status != http.StatusServiceUnavailable || text != "interface \"far\": not attached\n" {
+		t.Errorf("/readyz: %d %q, want 503 and the interface", status, text)
+	}
+	if said := d.status(t); !strings.Contains(said, "NOT ATTACHED to far\n") {
+		t.Errorf("status says %q", said)
+	}
+	if _, err := lab.NewPair(w.near.Namespace, w.far.Namespace, lab.VethOptions{NameA: "near", NameB: "far", MTU: 9001, OffloadsOff: true}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
+	w.send(t, outer...)
+	ledger := d.finish(t)
+	want := append(append([][]byte{}, inner...), inner...)
+	if diff := cmp.Diff(want, readFrames(t, d.path("all.pcapng"))); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+	if ledger.Outcomes["delivered"] != uint64(len(want)) {
+		t.Errorf("%d delivered, want %d", ledger.Outcomes["delivered"], len(want))
+	}
+}
+
+// What `xdpeel detach` took off stays off until the daemon is started again.
+func TestRunIsTakenOff(t *testing.T) {
+	w := newWire(t)
+	d := w.run(t, everything)
+	if err := w.far.Namespace.Do(func() error {
+		if said := xdpeel(t, "", "detach", "-i", w.far.Name); said.status != 0 {
+			return fmt.Errorf("detach: %s", said.stderr)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	d.await("program was taken off the interface")
+	time.Sleep(3 * checkInterval)
+	if status, _ := d.get(t, "/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %d, want 503", status)
+	}
+	d.finish(t)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/loader"
+)
+
+// watchedInterface is an interface that the program belongs on. One goroutine
+// attaches to it, in the network namespace where the interface is; any may ask how
+// it is.
+type watchedInterface struct {
+	name string
+	wish loader.Mode
+	log  *slog.Logger
+
+	refusal  string    // why it cannot be attached to, as logged last
+	retryAt  time.Time // after a refusal
+	takenOff bool      // somebody took the program off, and will have had a reason
+
+	mu         sync.Mutex
+	attachment *loader.Attachment // nil: not attached
+	mode       loader.Mode        // of the attachment, or of the last one
+}
+
+func watch(name string, wish loader.Mode, log *slog.Logger) *watchedInterface {
+	return &watchedInterface{name: name, wish: wish, mode: wish, log: log.With("interface", name)}
+}
+
+// attach puts the program on the interface.
+func (w *watchedInterface) attach(program *loader.Program) error {
+	attachment, err := program.Attach(w.name, w.wish)
+	if err != nil {
+		return err
+	}
+	for _, refusal := range attachment.Refusals {
+		w.log.Warn("a better mode is not to be had", "reason", refusal.String(), "remedy", refusal.Remedy)
+	}
+	w.refusal = ""
+	w.set(attachment)
+	w.log.Info("attached", "mode", attachment.Mode)
+	return nil
+}
+
+func (w *watchedInterface) set(attachment *loader.Attachment) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.attachment = attachment
+	if attachment != nil {
+		w.mode = attachment.Mode
+	}
+}
+
+// check looks whether the program is on its interface, and puts it there again if
+// the interface had gone away and is back.
+func (w *watchedInterface) check(program *loader.Program, now time.Time) {
+	if w.attachment == nil {
+		w.attachAgain(program, now)
+		return
+	}
+	err := w.attachment.Check()
+	if err == nil {
+		return
+	}
+	w.takenOff = errors.Is(err, loader.ErrTakenOff)
+	w.log.Error("no packets are captured here any more", "error", err, "waits_for_interface", !w.takenOff)
+	if err := w.detach(); err != nil {
+		w.log.Error("attachment is not closed in order", "error", err)
+	}
+}
+
+// attachAgain tries to attach. An interface that is not there is looked for at
+// every check; one that refuses costs more to ask, and is not asked so often.
+func (w *watchedInterface) attachAgain(program *loader.Program, now time.Time) {
+	if w.takenOff || now.Before(w.retryAt) {
+		return
+	}
+	err := w.attach(program)
+	if err == nil || errors.Is(err, loader.ErrNoInterface) {
+		return
+	}
+	w.retryAt = now.Add(retryInterval)
+	if err.Error() != w.refusal {
+		w.refusal = err.Error()
+		w.log.Error("interface cannot be attached to", "error", err)
+	}
+}
+
+// detach takes the program off. When it returns, no frame is judged there any more.
+func (w *watchedInterface) detach() error {
+	attachment := w.attachment
+	if attachment == nil {
+		return nil
+	}
+	w.set(nil)
+	return attachment.Close()
+}
+
+func (w *watchedInterface) reading() export.InterfaceReading {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return export.InterfaceReading{Name: w.name, Mode: string(w.mode), Attached: w.attachment != nil}
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// ledgerReadings is how often the ledger is read at most, to find one at which no
+// frame is under way from one sum to another.
+const ledgerReadings = 3
+
+// ledger reads the ledger. While packets come, frames that are being judged may be
+// in one of its sums and not yet in another, and packets in the rings are in none
+// of an output's.
+func (d *daemon) ledger() (ledger *mirror.Ledger, err error) {
+	var lost loader.RingLost
+	for range ledgerReadings {
+		if ledger, lost, err = d.program.Ledger(); err != nil {
+			return nil, err
+		}
+		if sumOutcomes(ledger) == ledger.Received {
+			break
+		}
+	}
+	ledger.Name(d.current().config.Policy)
+	ledger.Outputs = d.outputs.accounts(lost)
+	var names, modes []string
+	for _, w := range d.interfaces {
+		reading := w.reading()
+		names = append(names, reading.Name)
+		if !slices.Contains(modes, reading.Mode) {
+			modes = append(modes, reading.Mode)
+		}
+	}
+	ledger.Interface, ledger.Mode = strings.Join(names, ","), strings.Join(modes, ",")
+	return ledger, nil
+}
+
+// Reading is what the metrics tell; see export.Readings.
+func (d *daemon) Reading() (*export.Reading, error) {
+	ledger, err := d.ledger()
+	if err != nil {
+		return nil, err
+	}
+	state := d.current()
+	return &export.Reading{
+		Ledger: ledger, Interfaces: d.interfaceReadings(),
+		LastReload: state.reloadErr == nil, LastSuccess: state.loadedAt,
+	}, nil
+}
+
+func (d *daemon) interfaceReadings() []export.InterfaceReading {
+	var readings []export.InterfaceReading
+	for _, w := range d.interfaces {
+		readings = append(readings, w.reading())
+	}
+	return readings
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/xdpeel/xdpeel/config"
+	"github.com/xdpeel/xdpeel/loader"
+)
+
+// reload reads the configuration again, as asked for at a time. What is wrong with
+// it changes nothing.
+func (d *daemon) reload(asked time.Time) {
+	next, err := d.change()
+	took := time.Since(asked)
+	d.update(func(s *configState) {
+		s.reloadedAt, s.reloadErr = asked, err
+		if err == nil {
+			s.config, s.names = next, namesOf(next.Policy)
+			s.generation, s.loadedAt = s.generation+1, asked
+		}
+	})
+	if err != nil {
+		for complaint := range strings.SplitSeq(err.Error(), "\n") {
+			d.log.Error("configuration not reloaded: the one before stays in effect", "error", complaint)
+		}
+		return
+	}
+	d.log.Info("configuration reloaded", "took", took, "generation", d.current().generation,
+		"sessions", len(next.Policy.Sessions), "outputs", len(next.Outputs))
+	d.logNotes(next)
+}
+
+// change puts the configuration in the file into effect, all of it or nothing.
+func (d *daemon) change() (*config.Config, error) {
+	next, err := loadRunnable(d.path, d.outputs.slots())
+	if err != nil {
+		return nil, err
+	}
+	if err := checkChange(d.current().config, next); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.path, err)
+	}
+	opened, err := d.outputs.open(next, d)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := d.outputs.admit(opened, d.ringLost)
+	if err == nil {
+		err = d.program.SetPolicy(next.Policy)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.outputs.withdraw(opened))
+	}
+	d.outputs.settle(next, opened, lost)
+	return next, nil
+}
+
+func (d *daemon) ringLost() (loader.RingLost, error) {
+	_, lost, err := d.program.Ledger()
+	return lost, err
+}
+
+// checkChange refuses what a program that is attached cannot change.
+func checkChange(before, after *config.Config) error {
+	var fixed []string
+	if !slices.Equal(before.Interfaces, after.Interfaces) {
+		fixed = append(fixed, "interfaces")
+	}
+	if before.Mode != after.Mode {
+		fixed = append(fixed, "mode")
+	}
+	if !slices.Equal(before.Judge.VXLANPorts, after.Judge.VXLANPorts) || !slices.Equal(before.Judge.GENEVEPorts, after.Judge.GENEVEPorts) {
+		fixed = append(fixed, "ports")
+	}
+	if before.HTTP != after.HTTP {
+		fixed = append(fixed, "http")
+	}
+	if len(fixed) > 0 {
+		return fmt.Errorf("%s cannot change while xdpeel runs: restart it", strings.Join(fixed, ", "))
+	}
+	return nil
+}

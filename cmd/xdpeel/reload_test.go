@@ -1,0 +1,162 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+const everything = `
+sessions: [{vni: any, outputs: [all]}]
+outputs: {all: {type: pcapng, path: DIR/all.pcapng}}
+`
+
+// Two outputs take turns; a bad file changes nothing, and shows.
+func TestRunReload(t *testing.T) {
+	w := newWire(t)
+	d := w.run(t, everything)
+	outer, inner := conversation()
+	w.send(t, outer...)
+	const icmpOnly = `
+sessions: [{vni: any, filter: icmp, outputs: [pings]}]
+filters: {icmp: {expression: icmp}}
+outputs: {pings: {type: pcapng, path: DIR/pings.pcapng}}
+`
+	d.reload(t, icmpOnly, "configuration reloaded")
+	w.send(t, outer...)
+	d.checkBadReloads(t)
+	w.send(t, outer...)
+	d.reload(t, everything, "configuration reloaded")
+	if said := d.status(t); strings.Contains(said, "RELOAD FAILED") || !strings.Contains(said, "generation 3,") {
+		t.Errorf("status says %q after a good reload", said)
+	}
+	w.send(t, outer...)
+
+	ledger := d.finish(t)
+	if diff := cmp.Diff(inner, readFrames(t, d.path("all.pcapng"))); diff != "" {
+		t.Errorf("all.pcapng (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(inner, readFrames(t, d.path("all-1.pcapng"))); diff != "" {
+		t.Errorf("all-1.pcapng, of the same output opened again (-want +got):\n%s", diff)
+	}
+	var pings [][]byte
+	for range 2 {
+		for _, frame := range inner {
+			if frame[23] == 1 {
+				pings = append(pings, frame)
+			}
+		}
+	}
+	if diff := cmp.Diff(pings, readFrames(t, d.path("pings.pcapng"))); diff != "" {
+		t.Errorf("pings.pcapng (-want +got):\n%s", diff)
+	}
+	n := uint64(len(inner))
+	want := map[string]mirror.OutputAccount{
+		"all":   {Offered: 2 * n, Delivered: 2 * n, Lost: map[mirror.Loss]uint64{}},
+		"pings": {Offered: uint64(len(pings)), Delivered: uint64(len(pings)), Lost: map[mirror.Loss]uint64{}},
+	}
+	if diff := cmp.Diff(want, ledger.Outputs); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+}
+
+// checkBadReloads has the daemon refuse several configurations.
+func (d *runningDaemon) checkBadReloads(t *testing.T) {
+	t.Helper()
+	for _, test := range []struct{ name, text, want string }{
+		{"wrong key", daemonConfig("session: []\n"), `xdpeel.yaml:4:1: `},
+		{"missing filter", daemonConfig("sessions: [{vni: 5, filter: nonesuch}]\n"), `filter \"nonesuch\" is not there`},
+		{"other interface", "interfaces: [eth9]\nhttp: 127.0.0.1:0\n" + everything, "interfaces cannot change while xdpeel runs: restart it"},
+		{"other ports", daemonConfig("ports: {vxlan: [1]}\nmode: generic\n" + everything), "mode, ports cannot change"},
+		{"unopenable output", daemonConfig(`outputs: {new: {type: pcapng, path: DIR/new.pcapng}, x: {type: pcapng, path: DIR/no/x.pcapng}}`), "no such file or directory"},
+		{"unsupported output", daemonConfig(`outputs: {x: {type: afpacket, interface: eth9}}`), "is not in this version"},
+	} {
+		before := strings.Count(d.stderr.String(), "not reloaded")
+		d.write(t, test.text)
+		d.hangups <- syscall.SIGHUP
+		eventually(t, "refusal of "+test.name, func() bool { return strings.Count(d.stderr.String(), "not reloaded") > before })
+		if said := d.stderr.String(); !strings.Contains(said, test.want) {
+			t.Errorf("%s: log %q, want %q", test.name, said, test.want)
+		}
+		if said := d.status(t); !strings.Contains(said, "RELOAD FAILED at ") || !strings.Contains(said, "generation 2,") {
+			t.Errorf("%s: status says %q", test.name, said)
+		}
+	}
+	if _, err := os.Stat(d.path("new.pcapng")); err == nil {
+		t.Error("a reload that failed left the file of an output")
+	}
+	if _, text := d.get(t, "/metrics"); !strings.Contains(text, "\nxdpeel_config_last_reload_successful 0\n") {
+		t.Error("metrics do not tell the failed reload")
+	}
+}
+
+// Whatever the moment of a reload, each packet is in the file of one policy or of
+// the other, in order, and none is lost.
+func TestRunReloadUnderTraffic(t *testing.T) {
+	w := newWire(t)
+	const turns = 20
+	to := func(name string) string {
+		return fmt.Sprintf("sessions: [{vni: any, outputs: [%s]}]\noutputs: {%[1]s: {type: pcapng, path: DIR/%[1]s.pcapng}}\n", name)
+	}
+	d := w.run(t, to("a"))
+	sender, err := lab.OpenSender(w.near.Namespace, w.near.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sender.Close()
+	frame := frames.Wrap(make([]byte, 60), 1, netip.MustParseAddr("10.0.0.1"), lab.Target)
+	ended, sent := make(chan struct{}), make(chan uint64)
+	go func() {
+		n := uint64(0)
+		for ; ; n++ {
+			select {
+			case <-ended:
+				sent <- n
+				return
+			default:
+			}
+			binary.BigEndian.PutUint64(frame[len(frame)-8:], n)
+			if err := sender.Send(frame); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for turn := range turns {
+		d.reload(t, to([]string{"b", "a"}[turn%2]), "configuration reloaded")
+	}
+	close(ended)
+	total := <-sent
+	ledger := d.finish(t)
+	seen := make([]bool, total)
+	for _, name := range []string{"a", "b"} {
+		paths, err := filepath.Glob(d.path(name + "*.pcapng"))
+		if err != nil || len(paths) < 2 {
+			t.Fatalf("files %v of output %s, want one for every time it was opened", paths, name)
+		}
+		for _, path := range paths {
+			last := uint64(0)
+			for i, frame := range readFrames(t, path) {
+				n := binary.BigEndian.Uint64(frame[len(frame)-8:])
+				if seen[n] || i > 0 && n <= last {
+					t.Fatalf("%s: packet %d after %d, seen before %v", path, n, last, seen[n])
+				}
+				seen[n], last = true, n
+			}
+		}
+	}
+	if i := slices.Index(seen, false); i >= 0 || ledger.Outcomes["delivered"] != total {
+		t.Errorf("packet %d is in no file; ledger %+v", i, ledger)
+	}
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xdpeel/xdpeel/config"
+)
+
+const runUsage = `usage: xdpeel run [FLAGS]
+
+The daemon: takes mirrored packets off the interfaces of a configuration, judges
+them by its sessions, and writes them to its outputs. It answers on /status,
+/metrics, /healthz and /readyz, by default of http://127.0.0.1:9478.
+
+SIGHUP makes it read the configuration again. A good one takes effect between two
+packets; a bad one changes nothing, is logged, and shows in xdpeel status. SIGTERM
+ends it: what was captured is written, and the ledger printed on stderr.
+
+  xdpeel run
+  xdpeel run --config ./xdpeel.yaml
+`
+
+const defaultConfig = "/etc/xdpeel/xdpeel.yaml"
+
+// runOptions is what the command line of the daemon says.
+type runOptions struct {
+	path   string // of the configuration
+	ledger string
+}
+
+func runRun(ctx context.Context, env *environment, args []string) error {
+	var o runOptions
+	flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	flags.StringVar(&o.path, "config", defaultConfig, "configuration `file`")
+	flags.StringVar(&o.ledger, "ledger", "", "write the ledger as JSON to this `file` in the end; - is stdout")
+	if err := parseFlags(env.stdout, flags, runUsage, args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return usageErrorf("run takes no arguments, got %q", flags.Arg(0))
+	}
+	c, err := loadRunnable(o.path, nil)
+	if err != nil {
+		return err
+	}
+	return runDaemon(ctx, env, o, c)
+}
+
+// loadRunnable reads a configuration that the daemon can do all of. slots are
+// those of the outputs there are; see config.Load.
+func loadRunnable(path string, slots map[string]int) (*config.Config, error) {
+	c, err := config.Load(path, slots)
+	if err != nil {
+		return nil, err
+	}
+	missing := c.Unsupported()
+	if len(c.Interfaces) == 0 {
+		missing = append(missing, errors.New("no interfaces: name those where mirrored packets arrive"))
+	}
+	if len(missing) > 0 {
+		for i, err := range missing {
+			missing[i] = fmt.Errorf("%s: %w", path, err)
+		}
+		return nil, errors.Join(missing...)
+	}
+	return c, nil
+}

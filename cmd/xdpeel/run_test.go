@@ -1,0 +1,256 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/config"
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+const twoSessions = `
+sessions:
+  - {vni: 12345, source: 10.0.12.59, name: web-1, filter: web, outputs: [archive]}
+  - {vni: 7340033, name: databases, sample: {one_in: 2, by: flow}, snaplen: 90, outputs: [archive, headers]}
+filters:
+  web:
+    ingress: [{rule: 100, action: accept, protocol: tcp, destination_ports: 80}, {rule: 200, action: accept, protocol: icmp}]
+    egress: [{rule: 100, action: accept, protocol: tcp, source_ports: 80-443}]
+outputs:
+  archive: {type: pcapng, path: DIR/archive.pcapng}
+  headers: {type: pcapng, path: DIR/headers.pcapng, snaplen: headers, sample: {one_in: 2, by: packet}}
+`
+
+// stranger is a mirrored packet of a session that no configuration here has.
+func stranger() []byte {
+	packet := lab.Conversation()[0].Packet
+	return frames.Wrap(packet.Data, 555, packet.Session.Source, lab.Target)
+}
+
+// What arrives in each file, and the ledger, are what the reference says of the
+// same frames and the same configuration.
+func TestRun(t *testing.T) {
+	w := newWire(t)
+	d := w.run(t, twoSessions)
+	outer, _ := conversation()
+	sent := append(outer, stranger())
+	w.send(t, sent...)
+	archive, headers, want := d.expect(t, sent)
+
+	eventually(t, "all packets are judged", func() bool { return d.statusLedger(t).Received == uint64(len(sent)) })
+	ledger := d.finish(t)
+	if diff := cmp.Diff(archive, readFrames(t, d.path("archive.pcapng"))); diff != "" {
+		t.Errorf("archive (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(headers, readFrames(t, d.path("headers.pcapng"))); diff != "" {
+		t.Errorf("headers (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, ledger); diff != "" {
+		t.Errorf("ledger (-want +got):\n%s", diff)
+	}
+	for _, name := range []string{"web-1", "databases"} {
+		if text, err := os.ReadFile(d.path("archive.pcapng")); err != nil || !strings.Contains(string(text), name) {
+			t.Errorf("%v: archive.pcapng does not name the session %s", err, name)
+		}
+	}
+}
+
+// expect has the reference judge frames by the daemon's configuration.
+func (d *runningDaemon) expect(t *testing.T, sent [][]byte) (archive, headers [][]byte, want ledgerJSON) {
+	t.Helper()
+	c, err := config.Load(d.path("xdpeel.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := mirror.NewDecapsulator(c.Judge, c.Policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make(map[string]*mirror.OutputAccount)
+	for _, o := range c.Outputs {
+		counts[o.Name] = &mirror.OutputAccount{Lost: map[mirror.Loss]uint64{}}
+	}
+	for _, frame := range sent {
+		judged := judge.Judge(frame, len(frame))
+		if judged.Outcome != abi.OutcomeDelivered {
+			continue
+		}
+		data := judged.Packet.Data
+		for _, o := range c.Outputs {
+			account := counts[o.Name]
+			switch {
+			case !judged.Packet.Outputs.Has(o.Slot):
+				continue
+			case o.Name == "archive":
+				archive = append(archive, data)
+			case account.Offered%2 == 1:
+				account.Lose("sampled_out", 1)
+				account.Offered++
+				continue
+			default:
+				h := mirror.ReadHeaders(data)
+				headers = append(headers, data[:min(len(data), h.End)])
+			}
+			account.Offered++
+			account.Delivered++
+		}
+	}
+	ledger := judge.Ledger()
+	ledger.Name(c.Policy)
+	ledger.Interface, ledger.Mode, ledger.Outputs = "far", "native", counts
+	text, err := json.Marshal(ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	return archive, headers, want
+}
+
+func TestRunPages(t *testing.T) {
+	w := newWire(t)
+	d := w.run(t, twoSessions)
+	outer, _ := conversation()
+	w.send(t, append(outer, stranger(), stranger())...)
+	n := uint64(len(outer) + 2)
+	eventually(t, "all packets are judged", func() bool { return d.statusLedger(t).Received == n })
+
+	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
+		if status, text := d.get(t, path); status != http.StatusOK || text != want {
+			t.Errorf("%s: %d %q, want 200 %q", path, status, text, want)
+		}
+	}
+	_, metrics := d.get(t, "/metrics")
+	for _, line := range []string{
+		fmt.Sprintf("xdpeel_received_packets_total %d", n), `xdpeel_packets_total{outcome="unknown_session"} 2`,
+		`xdpeel_attached{interface="far",mode="native"} 1`, "xdpeel_sessions 2", "xdpeel_config_last_reload_successful 1",
+		`xdpeel_output_lost_packets_total{output="archive",reason="disk_full"} 0`,
+	} {
+		if !strings.Contains(metrics, "\n"+line+"\n") {
+			t.Errorf("metrics have no line %q", line)
+		}
+	}
+	ledger := d.statusLedger(t)
+	if len(ledger.Unknown) != 1 || ledger.Unknown[0].VNI != 555 || ledger.Unknown[0].Packets != 2 {
+		t.Errorf("unknown sessions %+v, want VNI 555 with 2 packets", ledger.Unknown)
+	}
+	said := d.status(t)
+	for _, words := range []string{
+		"configuration " + d.path("xdpeel.yaml") + ", generation 1, in effect since ",
+		fmt.Sprintf("far, native: %d frames received\n", n),
+		"session vni 12345 from 10.0.12.59 (web-1):", "unknown vni 555 from 10.0.12.59:  2 packets",
+		"add {vni: 555, source: 10.0.12.59} to its sessions", " filtered", " ago",
+	} {
+		if !strings.Contains(said, words) {
+			t.Errorf("status does not say %q, but %q", words, said)
+		}
+	}
+	d.finish(t)
+}
+
+// Packets of two interfaces come to one ledger and one file, in order of time.
+func TestRunTwoInterfaces(t *testing.T) {
+	w := newWire(t)
+	pair, err := lab.NewPair(w.near.Namespace, w.far.Namespace, lab.VethOptions{NameA: "near2", NameB: "far2", MTU: 9001, OffloadsOff: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := &wire{pair.A, pair.B}
+	d := &runningDaemon{wire: w, dir: t.TempDir()}
+	d.start(t, "interfaces: [far, far2]\nmode: generic\nhttp: 127.0.0.1:0\n"+everything)
+	d.await("on_exit: keep is not in this version")
+	outer, inner := conversation()
+	for _, frame := range outer {
+		w.send(t, frame)
+		second.send(t, frame)
+	}
+	ledger := d.finish(t)
+	var want [][]byte
+	for _, frame := range inner {
+		want = append(want, frame, frame)
+	}
+	if diff := cmp.Diff(want, readFrames(t, d.path("all.pcapng"))); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+	if ledger.Interface != "far,far2" || ledger.Mode != "generic" || ledger.Received != uint64(len(want)) {
+		t.Errorf("ledger %+v, want far,far2, generic and %d received", ledger, len(want))
+	}
+}
+
+// Signals, in a process of its own.
+func TestRunSignals(t *testing.T) {
+	w := newWire(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "xdpeel.yaml")
+	text := strings.ReplaceAll(daemonConfig(everything), "DIR", dir)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(buildBinary(t), "run", "--config", path)
+	stderr := new(lockedBuffer)
+	cmd.Stderr = stderr
+	if err := w.far.Namespace.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	r := &running{t: t, stderr: stderr}
+	r.await("msg=listening")
+	outer, inner := conversation()
+	w.send(t, outer...)
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	r.await("configuration reloaded")
+	w.send(t, outer...)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v; said %s", err, stderr)
+	}
+	if want := fmt.Sprintf("output \"all\": %d offered, %[1]d delivered, none lost\n", 2*len(inner)); !strings.Contains(stderr.String(), want) {
+		t.Errorf("said %s, want %q", stderr, want)
+	}
+}
+
+// A daemon that cannot do what its configuration says does not begin, and leaves
+// nothing behind.
+func TestRunRefusals(t *testing.T) {
+	w := newWire(t)
+	for _, test := range []struct{ name, text, want string }{
+		{"no interface", "http: 127.0.0.1:0\n" + everything, "xdpeel.yaml: no interfaces: name those where mirrored packets arrive\n"},
+		{"absent interface", "interfaces: [far, nonesuch0]\nhttp: 127.0.0.1:0\n" + everything, `find interface "nonesuch0": no such interface`},
+		{"veth", daemonConfig("outputs: {ids: {type: veth, interface: a, peer: b}}\n"), "xdpeel.yaml: output ids: type veth is not in this version\n"},
+		{"unopenable", daemonConfig(`outputs: {a: {type: pcapng, path: DIR/all.pcapng}, x: {type: pcapng, path: DIR/no/x.pcapng}}`), "no such file or directory"},
+		{"device", daemonConfig("outputs: {a: {type: pcapng, path: /dev/null}}"), `open output "a": /dev/null is not a regular file`},
+		{"address", "interfaces: [far]\nhttp: 192.0.2.1:80\n" + everything, "listen on 192.0.2.1:80: "},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "xdpeel.yaml")
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(test.text, "DIR", dir)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r := w.launch(t, &environment{stdout: io.Discard, hangups: func() <-chan os.Signal { return nil }}, "run", "--config", path)
+		r.end(1)
+		if said := r.stderr.String(); !strings.Contains(said, "xdpeel: error: ") || !strings.Contains(said, test.want) {
+			t.Errorf("%s: said %q, want %q", test.name, said, test.want)
+		}
+		if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 1 {
+			t.Errorf("%s: left %v behind", test.name, left)
+		}
+	}
+}

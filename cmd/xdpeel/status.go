@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+const statusUsage = `usage: xdpeel status [FLAGS]
+
+Asks a running daemon what it does: what became of every frame, what each output
+lost and why, which sessions are busy, who mirrors without being configured, and
+whether the configuration in the file is the one in effect.
+
+  xdpeel status
+  xdpeel status --json | jq .outcomes
+`
+
+// statusPatience is how long a daemon may take to answer.
+const statusPatience = 10 * time.Second
+
+func runStatus(ctx context.Context, env *environment, args []string) error {
+	var url string
+	var asJSON bool
+	flags := pflag.NewFlagSet("status", pflag.ContinueOnError)
+	flags.BoolVar(&asJSON, "json", false, "print what the daemon answers, the ledger's JSON and more")
+	flags.StringVar(&url, "url", "http://127.0.0.1:9478", "`address` of the daemon, http: in its configuration")
+	if err := parseFlags(env.stdout, flags, statusUsage, args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return usageErrorf("status takes no arguments, got %q", flags.Arg(0))
+	}
+	text, err := askDaemon(ctx, env, strings.TrimSuffix(url, "/")+"/status")
+	if err != nil {
+		return hinted(err, "is `xdpeel run` running on this host? --url names another address")
+	}
+	if asJSON {
+		_, err = env.stdout.Write(text)
+		return err
+	}
+	ledger, state, err := readStatus(text)
+	if err != nil {
+		return fmt.Errorf("understand %s: %w", url, err)
+	}
+	printStatus(env.stdout, ledger, state, time.Now())
+	return nil
+}
+
+func askDaemon(ctx context.Context, env *environment, url string) ([]byte, error) {
+	client := &http.Client{Timeout: statusPatience, Transport: &http.Transport{DialContext: env.dial, DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = errors.New(response.Status)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon at %s: %w", url, err)
+	}
+	return text, nil
+}
+
+// printStatus says for a person what a daemon does. What is wrong comes first.
+func printStatus(w io.Writer, ledger *mirror.Ledger, state *daemonForm, now time.Time) {
+	fmt.Fprintf(w, "configuration %s, generation %d, in effect since %s\n",
+		state.Config.Path, state.Config.Generation, state.Config.LoadedAt.Local().Format(time.DateTime))
+	if reload := state.Config.LastReload; reload != nil && !reload.OK {
+		fmt.Fprintf(w, "RELOAD FAILED at %s, and changed nothing:\n", reload.At.Local().Format(time.DateTime))
+		for line := range strings.SplitSeq(reload.Error, "\n") {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
+	}
+	for _, i := range state.Interfaces {
+		if !i.Attached {
+			fmt.Fprintf(w, "NOT ATTACHED to %s\n", i.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(state.Failing)) {
+		fmt.Fprintf(w, "OUTPUT %q takes no packets: %s\n", name, state.Failing[name])
+	}
+	printLedger(w, ledger, now)
+	if strangers := ledger.BusiestStrangers(); len(strangers) > 0 {
+		busiest := strangers[0]
+		hint := fmt.Sprintf("add {vni: %d, source: %s} to its sessions", busiest.Session.VNI, busiest.Session.Source)
+		if busiest.Denied > 0 {
+			hint = fmt.Sprintf("its allow_sources has to hold %s", busiest.Session.Source)
+		}
+		fmt.Fprintf(w, "to take what %s mirrors: %s\n", busiest.Session.Source, hint)
+	}
+}

@@ -1,0 +1,72 @@
+package export
+
+import (
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// LossSampledOut is of packets that an output's own sampling left out.
+const LossSampledOut mirror.Loss = "sampled_out"
+
+// Share is one output's part of every batch: the packets that name it, thinned
+// and cut as the output wishes. It belongs to one goroutine.
+type Share struct {
+	Slot   int // the output's, in mirror.Packet.Outputs
+	Sample mirror.Sampling
+	Snap   mirror.Snap
+	// Seed of the policy's flow hash. The share samples by another one made of it:
+	// by the same, it would keep all the flows that the session's sampling kept.
+	Seed uint64
+
+	batch      mirror.Batch
+	candidates uint64 // packets that came to sampling by packet
+}
+
+// Of returns the output's part of b, and how many packets of b name the output.
+// The part refers to b's bytes and lasts until the next call.
+//
+// Sampling by flow knows no fragments: the later ones of a datagram are a flow
+// of their own. What the session's snap length has cut off is not looked at.
+func (s *Share) Of(b *mirror.Batch) (part *mirror.Batch, named int) {
+	if s.batch.Packets == nil {
+		s.batch.Packets = make([]mirror.Packet, 0, cap(b.Packets))
+	}
+	s.batch.Packets = s.batch.Packets[:0]
+	for i := range b.Packets {
+		p := &b.Packets[i]
+		if !p.Outputs.Has(s.Slot) {
+			continue
+		}
+		named++
+		if s.keeps(p.Data) {
+			s.batch.Packets = append(s.batch.Packets, *p)
+			kept := &s.batch.Packets[len(s.batch.Packets)-1]
+			kept.Data = kept.Data[:s.length(p.Data)]
+		}
+	}
+	return &s.batch, named
+}
+
+func (s *Share) keeps(frame []byte) bool {
+	switch s.Sample.By {
+	case abi.SamplingByPacket:
+		s.candidates++
+		return (s.candidates-1)%uint64(s.Sample.OneIn) == 0
+	case abi.SamplingByFlow:
+		headers := mirror.ReadHeaders(frame)
+		return uint64(headers.FlowHash(^s.Seed, frame))*uint64(s.Sample.OneIn)>>32 == 0
+	}
+	return true
+}
+
+// length is how many bytes of a frame are kept.
+func (s *Share) length(frame []byte) int {
+	n := len(frame)
+	if s.Snap.Headers {
+		n = min(n, mirror.ReadHeaders(frame).End)
+	}
+	if s.Snap.Bytes > 0 {
+		n = min(n, s.Snap.Bytes)
+	}
+	return n
+}
