@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/xdpeel/xdpeel/loader/tables"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // GrowthPoint is what a packet costs, and a capture holds, at one point of a scale.
 type GrowthPoint struct {
-	Scale   string    `json:"scale"`          // what grows: "sessions", "flows", "bytes" of the inner frame, "cpus"
+	Scale   string    `json:"scale"`          // what grows: "rules", "sessions", "flows", "bytes" of the inner frame, "cpus"
 	At      int       `json:"at"`             // how far
 	Kernel  Quartiles `json:"kernel_cpu_ns"`  // a packet, up to the ring
 	Process Quartiles `json:"process_cpu_ns"` // a packet, ring to file
 	Memory  Memory    `json:"memory"`         // the most of all rounds
+	Policy  int64     `json:"policy_bytes"`   // of the kernel, for the policy; 0: it does not grow with this
 }
 
 // growthRate is a rate that is lost by none of the growth trials, in packets a
@@ -30,6 +34,7 @@ type growthScale struct {
 	name     string
 	points   []int
 	workload func(at int) Workload
+	policy   func(at int) *mirror.Policy // of VNIs alone; nil: everything is taken
 }
 
 // growthScales are those that can be measured now. Frames of more than a page
@@ -37,13 +42,35 @@ type growthScale struct {
 var growthScales = []growthScale{
 	{"sessions", []int{1, 10, 100, 1000, 10_000}, func(n int) Workload {
 		return Workload{Sizes: []int{64}, Flows: max(n, 1000), Sessions: n}
-	}},
+	}, configuredSessions},
 	{"flows", []int{1, 10, 100, 1000, 10_000, 100_000, 1_000_000}, func(n int) Workload {
 		return Workload{Sizes: []int{64}, Flows: n, Sessions: 1}
-	}},
+	}, nil},
 	{"bytes", []int{64, 128, 256, 512, 1024, 1450, 9001}, func(n int) Workload {
 		return Workload{Sizes: []int{n}, Flows: 1000, Sessions: 1}
-	}},
+	}, nil},
+}
+
+// configuredSessions returns the policy that names each session of a workload.
+func configuredSessions(n int) *mirror.Policy {
+	vnis := make([]uint32, n)
+	for i := range vnis {
+		vnis[i] = firstVNI + uint32(i)
+	}
+	return mirror.TakeVNIs(vnis)
+}
+
+// underPolicy has xdpeel take the sessions of a policy that names VNIs alone.
+func underPolicy(xdpeel Contender, policy *mirror.Policy) Contender {
+	command := xdpeel.command
+	xdpeel.command = func(program, iface, path string) []string {
+		args := command(program, iface, path)
+		for _, session := range policy.Sessions {
+			args = append(args, "--vni", fmt.Sprint(session.VNI))
+		}
+		return args
+	}
+	return xdpeel
 }
 
 // growthSeries are the rounds of one point.
@@ -52,6 +79,7 @@ type growthSeries struct {
 	at              int
 	kernel, process []float64
 	memory          Memory
+	policy          int64 // bytes
 }
 
 // measureGrowth measures xdpeel at all points of all scales, round by round.
@@ -70,7 +98,7 @@ func measureGrowth(ctx context.Context, xdpeel Contender, directory string, roun
 		}
 	}
 	for _, s := range all {
-		points = append(points, GrowthPoint{s.scale.name, s.at, quartiles(s.kernel), quartiles(s.process), s.memory})
+		points = append(points, GrowthPoint{s.scale.name, s.at, quartiles(s.kernel), quartiles(s.process), s.memory, s.policy})
 	}
 	return points, nil
 }
@@ -78,6 +106,15 @@ func measureGrowth(ctx context.Context, xdpeel Contender, directory string, roun
 // round measures a point once.
 func (g *growthSeries) round(ctx context.Context, xdpeel Contender, directory string) (err error) {
 	workload := g.scale.workload(g.at)
+	if g.scale.policy != nil {
+		policy := g.scale.policy(g.at)
+		image, err := tables.Compile(policy, 1)
+		if err != nil {
+			return err
+		}
+		g.policy = int64(len(image.Regions()) * tables.RegionBytes)
+		xdpeel = underPolicy(xdpeel, policy)
+	}
 	stand, err := NewStand(xdpeel, workload, directory)
 	if err != nil {
 		return err

@@ -128,6 +128,8 @@ func packetOf(record []byte) mirror.Packet {
 		Session:   mirror.Session{VNI: header.Key.Vni, Source: netip.AddrFrom16(source).Unmap()},
 		Direction: abi.Direction(header.Direction),
 		Tunnel:    abi.Tunnel(header.Tunnel),
+		Rule:      header.Rule,
+		Outputs:   mirror.OutputSet(header.Outputs),
 		Length:    int(header.Length),
 		Data:      data[:header.Captured],
 	}

@@ -42,7 +42,7 @@ func describeMachine() Machine {
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		m.Load = strings.TrimSpace(string(load))
 	}
-	for _, program := range []string{"tcpdump", "dumpcap", "xdpdump"} {
+	for _, program := range []string{"tcpdump", "dumpcap", "xdpdump", "nft"} {
 		m.Programs[program] = firstLine(program, "--version")
 	}
 	return m

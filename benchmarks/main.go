@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,14 +24,17 @@ namespaces that are gone afterwards. Needs root, two CPUs and a quiet machine.
 
   go run ./benchmarks --quick --json -      the main figures, in less than 50 seconds
   go run ./benchmarks                       all of them, with a report: some 35 minutes
+  go run ./benchmarks --only filter,reload  these parts alone, as JSON on stdout
 
 `
 
 // options is what the command line says.
 type options struct {
 	quick     bool
+	only      []string // names of parts; empty: all
+	parts     []part   // these
 	json      string
-	report    string
+	report    string // empty: none is written
 	directory string
 	disk      string
 	xdpeel    string
@@ -42,8 +46,9 @@ func parse(args []string) (*options, error) {
 	flags := pflag.NewFlagSet("benchmarks", pflag.ContinueOnError)
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage, flags.FlagUsages()) }
 	flags.BoolVar(&o.quick, "quick", false, "only the main figures, in less than 50 seconds")
+	flags.StringSliceVar(&o.only, "only", nil, "measure these `parts` alone: "+strings.Join(partNames(), ", ")+"; no report unless --report is given")
 	flags.StringVar(&o.json, "json", "", "write the results as JSON to this `file` too; - is stdout")
-	flags.StringVar(&o.report, "report", "benchmarks/report", "`directory` of the report and the raw results of a full run")
+	flags.StringVar(&o.report, "report", "", "`directory` of the report and the raw results; of a full run benchmarks/report")
 	flags.StringVar(&o.directory, "directory", "/dev/shm", "`directory` that captures are written to; a tmpfs, or the disk is measured")
 	flags.StringVar(&o.disk, "disk", os.TempDir(), "`directory` on a disk, for the cost of writing there")
 	flags.StringVar(&o.xdpeel, "xdpeel", "", "`path` of the xdpeel to measure; default: build it from this checkout")
@@ -54,7 +59,23 @@ func parse(args []string) (*options, error) {
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	var err error
+	if o.parts, err = choose(o.only); err != nil {
+		return nil, err
+	}
+	o.complete()
 	return o, nil
+}
+
+// complete says where the results go if the command line does not: those of a part
+// of the benchmarks must not take the place of a whole report.
+func (o *options) complete() {
+	if o.report == "" && !o.quick && len(o.only) == 0 {
+		o.report = "benchmarks/report"
+	}
+	if o.json == "" && o.report == "" {
+		o.json = "-"
+	}
 }
 
 func main() {

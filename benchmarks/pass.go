@@ -13,6 +13,7 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // hostFrame is a packet of the host's own traffic: TCP to port 22.
@@ -42,7 +43,7 @@ func comparePass(ctx context.Context, pairs int) (_ []Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.product.Close()) }()
-	if b.stages, err = LoadStages(); err != nil {
+	if b.stages, err = LoadStages(mirror.TakeAll(), programs.StagesProgNoop); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.stages.Close()) }()
@@ -126,7 +127,7 @@ func (b *passBench) programsAlone() (alone, error) {
 		if a.xdpeel, err = measure(b.product.objects.Xdpeel); err != nil {
 			return err
 		}
-		a.noop, err = measure(b.stages.objects.Noop)
+		a.noop, err = measure(b.stages.loaded.Programs[programs.StagesProgNoop])
 		return err
 	})
 	return a, err

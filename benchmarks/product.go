@@ -15,11 +15,12 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/loader/tables"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // Product is xdpeel's own kernel program without an interface, and with rings
-// that the benchmark lays out.
+// that the benchmark lays out. It takes every packet.
 type Product struct {
 	objects bpf.XdpeelObjects
 	rings   []*ebpf.Map // each once
@@ -60,7 +61,14 @@ func LoadProduct(layout Layout) (_ *Product, err error) {
 		return nil, fmt.Errorf("load program: %w", err)
 	}
 	p.rings, err = giveRings(p.objects.Rings, spec.Maps[bpf.XdpeelMapRings].InnerMap, cpus, layout)
-	return p, err
+	if err != nil {
+		return p, err
+	}
+	policy, err := newPolicyMap(spec.Maps[bpf.XdpeelMapPolicies].InnerMap, mirror.TakeAll(), 1)
+	if err != nil {
+		return p, err
+	}
+	return p, errors.Join(givePolicy(p.objects.Policies, policy), policy.Close())
 }
 
 // prepareRings sets the sizes that are left open in the object.
@@ -96,6 +104,39 @@ func giveRings(outer *ebpf.Map, spec *ebpf.MapSpec, cpus int, layout Layout) (ri
 	}
 	return rings, nil
 }
+
+// newPolicyMap returns a policy as the program reads it, which knows it from
+// others by its generation, above 0.
+func newPolicyMap(spec *ebpf.MapSpec, policy *mirror.Policy, generation uint32) (*ebpf.Map, error) {
+	image, err := tables.Compile(policy, generation)
+	if err != nil {
+		return nil, err
+	}
+	regions := image.Regions()
+	spec = spec.Copy()
+	spec.MaxEntries = uint32(len(regions))
+	m, err := ebpf.NewMap(spec)
+	if err != nil {
+		return nil, fmt.Errorf("create policy: %w", err)
+	}
+	for i, region := range regions {
+		if err := m.Put(uint32(i), region); err != nil {
+			return nil, errors.Join(fmt.Errorf("write policy: %w", err), m.Close())
+		}
+	}
+	return m, nil
+}
+
+// givePolicy has frames judged by a policy from now on.
+func givePolicy(policies, policy *ebpf.Map) error {
+	if err := policies.Put(uint32(0), policy); err != nil {
+		return fmt.Errorf("give policy: %w", err)
+	}
+	return nil
+}
+
+// policyBytes returns the kernel memory of a policy.
+func policyBytes(policy *ebpf.Map) int64 { return int64(policy.MaxEntries()) * tables.RegionBytes }
 
 // Close unloads the program.
 func (p *Product) Close() error {
@@ -148,17 +189,23 @@ func ringRoom(size int) uint32 {
 	return uint32(ringSize / record * 95 / 100)
 }
 
-// counts returns the program's accounts, summed over the CPUs.
+// counts returns the program's accounts.
 func (p *Product) counts() (outcomes [abi.OutcomeMax]uint64, ringLost uint64, err error) {
+	return countsOf(p.objects.Ledger)
+}
+
+// countsOf returns the accounts in a ledger, summed over the CPUs; ringLost of the
+// first output, which is the only one here.
+func countsOf(ledger *ebpf.Map) (outcomes [abi.OutcomeMax]uint64, ringLost uint64, err error) {
 	var cpus []bpf.XdpeelAccounts
-	if err := p.objects.Ledger.Lookup(uint32(0), &cpus); err != nil {
+	if err := ledger.Lookup(uint32(0), &cpus); err != nil {
 		return outcomes, 0, fmt.Errorf("read ledger: %w", err)
 	}
 	for _, cpu := range cpus {
 		for outcome := range outcomes {
 			outcomes[outcome] += cpu.Outcomes[outcome].Packets
 		}
-		for _, n := range cpu.RingLost {
+		for _, n := range cpu.RingLost[0] {
 			ringLost += n
 		}
 	}

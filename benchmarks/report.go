@@ -50,7 +50,7 @@ func chartsOf(o *output) (charts []chartFile) {
 	}
 	charts = append(charts, stageCharts(o.Stages)...)
 	for _, scale := range []struct{ name, label string }{
-		{"sessions", "sessions"}, {"flows", "flows"}, {"bytes", "bytes of the inner frame"}, {"cpus", "CPUs at once"},
+		{"rules", "rules"}, {"sessions", "sessions"}, {"flows", "flows"}, {"bytes", "bytes of the inner frame"}, {"cpus", "CPUs at once"},
 	} {
 		charts = append(charts, growthCharts(o.Growth, scale.name, scale.label)...)
 	}
@@ -93,16 +93,19 @@ func stageCharts(costs []StageCost) (charts []chartFile) {
 // growthCharts returns charts of the cost and, where it was measured, the memory.
 func growthCharts(points []GrowthPoint, scale, label string) (charts []chartFile) {
 	kernel, process := Series{Name: "kernel"}, Series{Name: "process"}
-	resident, maps := Series{Name: "resident"}, Series{Name: "BPF maps"}
+	resident, maps, policy := Series{Name: "resident"}, Series{Name: "BPF maps"}, Series{Name: "policy"}
 	for _, p := range points {
 		if p.Scale != scale {
 			continue
 		}
 		add := func(s *Series, y Quartiles) { s.X, s.Y = append(s.X, float64(p.At)), append(s.Y, y) }
 		add(&kernel, p.Kernel)
+		mebibytes := func(n int64) Quartiles { m := float64(n) / (1 << 20); return Quartiles{m, m, m} }
+		if p.Policy > 0 {
+			add(&policy, mebibytes(p.Policy))
+		}
 		if p.Memory.Resident > 0 {
 			add(&process, p.Process)
-			mebibytes := func(n int64) Quartiles { m := float64(n) / (1 << 20); return Quartiles{m, m, m} }
 			add(&resident, mebibytes(p.Memory.Resident))
 			add(&maps, mebibytes(p.Memory.Maps))
 		}
@@ -116,9 +119,13 @@ func growthCharts(points []GrowthPoint, scale, label string) (charts []chartFile
 		chart.Series = append(chart.Series, process)
 	}
 	charts = append(charts, chartFile{"growth_" + scale + ".svg", chart.Title, chart.SVG()})
-	if len(resident.X) > 0 {
-		chart := Lines{Title: "Memory against " + label, XLabel: label, YLabel: "MiB", LogX: scale != "bytes",
-			Series: []Series{resident, maps}}
+	chart = Lines{Title: "Memory against " + label, XLabel: label, YLabel: "MiB", LogX: scale != "bytes"}
+	for _, series := range []Series{resident, maps, policy} {
+		if len(series.X) > 0 {
+			chart.Series = append(chart.Series, series)
+		}
+	}
+	if len(chart.Series) > 0 {
 		charts = append(charts, chartFile{"memory_" + scale + ".svg", chart.Title, chart.SVG()})
 	}
 	return charts

@@ -24,7 +24,7 @@ func sample() *output {
 			{Contender: "xdpeel", Mix: "64", Loss: lossAllowed, Found: Found{Rate: 3e6}},
 		},
 		Stages: []StageCost{{"harness", 64, Quartiles{50, 51, 52}}, {"outer", 64, Quartiles{-1, 10, 12}}},
-		Growth: []GrowthPoint{{Scale: "sessions", At: 1, Memory: Memory{Resident: 1 << 20}}, {Scale: "cpus", At: 2}},
+		Growth: []GrowthPoint{{Scale: "sessions", At: 1, Memory: Memory{Resident: 1 << 20}}, {Scale: "cpus", At: 2}, {Scale: "rules", At: 1000, Policy: 4 << 20}},
 	}
 }
 
@@ -41,7 +41,7 @@ func TestReportHasEverything(t *testing.T) {
 	for _, want := range []string{
 		"| `capture_vs_tcpdump` | 2.5 | 2.25 to 2.75 | packets/s, ratio | higher | 2 |",
 		"| `capture_vs_xdpdump` | not run | xdpdump is not installed |",
-		"| `filter_1000_vs_1` | not built |",
+		"| `redirect_vs_bare` | not built |",
 		"| xdpeel | 64 | 0 % | 2000000 | 2000000 to 2000000 | 100 | 50 | 1 |",
 		"| xdpeel | 64 | 0.5 % | 3000000 |",
 		"| outer | 64 | 10.0 | -1.0 to 12.0 |",

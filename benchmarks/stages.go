@@ -4,35 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/xdpeel/xdpeel/benchmarks/programs"
+	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// Stages are the programs that go the product's way in part.
+// Stages are the product's program with packets drawn beforehand, whole and in
+// part.
 type Stages struct {
-	objects  programs.StagesObjects
-	rings    []*ebpf.Map
-	programs map[string]*ebpf.Program
+	loaded     *ebpf.Collection
+	rings      []*ebpf.Map
+	policySpec *ebpf.MapSpec
 }
 
-// LoadStages loads the programs, configured as the product is.
-func LoadStages() (_ *Stages, err error) {
+// LoadStages loads the programs with these names, configured as the product is,
+// with a policy. To prove them takes the kernel a third of a second each.
+func LoadStages(policy *mirror.Policy, names ...string) (_ *Stages, err error) {
 	spec, err := programs.LoadStages()
 	if err != nil {
 		return nil, fmt.Errorf("read stages: %w", err)
 	}
-	s := new(Stages)
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
-		}
-	}()
+	maps.DeleteFunc(spec.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return !slices.Contains(names, name) })
 	if err := spec.Variables[programs.StagesVarCfg].Set(loader.Config(mirror.Defaults())); err != nil {
 		return nil, fmt.Errorf("set constants of stages: %w", err)
 	}
@@ -40,27 +40,52 @@ func LoadStages() (_ *Stages, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := spec.LoadAndAssign(&s.objects, nil); err != nil {
+	s := &Stages{policySpec: spec.Maps[programs.StagesMapPolicies].InnerMap}
+	if s.loaded, err = ebpf.NewCollection(spec); err != nil {
 		return nil, fmt.Errorf("load stages: %w", err)
 	}
-	s.programs = map[string]*ebpf.Program{
-		programs.StagesProgNoop: s.objects.Noop, programs.StagesProgDrop: s.objects.Drop,
-		programs.StagesProgRedirect:   s.objects.Redirect,
-		programs.StagesProgAfterOuter: s.objects.AfterOuter, programs.StagesProgAfterSession: s.objects.AfterSession,
-		programs.StagesProgAfterInner: s.objects.AfterInner, programs.StagesProgAfterDeliver: s.objects.AfterDeliver,
-		programs.StagesProgAfterLedger: s.objects.AfterLedger,
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	s.rings, err = giveRings(s.loaded.Maps[programs.StagesMapRings], spec.Maps[programs.StagesMapRings].InnerMap, cpus, OwnRings)
+	if err != nil {
+		return nil, err
 	}
-	s.rings, err = giveRings(s.objects.Rings, spec.Maps[programs.StagesMapRings].InnerMap, cpus, OwnRings)
-	return s, err
+	first, err := newPolicyMap(s.policySpec, policy, 1)
+	if err != nil {
+		return nil, err
+	}
+	return s, errors.Join(s.give(first), first.Close())
 }
 
 // Close unloads the programs.
 func (s *Stages) Close() error {
-	errs := []error{s.objects.Close()}
+	s.loaded.Close()
+	var errs []error
 	for _, ring := range s.rings {
 		errs = append(errs, ring.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// give has the following runs judged by a policy.
+func (s *Stages) give(policy *ebpf.Map) error {
+	return givePolicy(s.loaded.Maps[programs.StagesMapPolicies], policy)
+}
+
+// counts returns the accounts of the programs that keep them.
+func (s *Stages) counts() (outcomes [abi.OutcomeMax]uint64, ringLost uint64, err error) {
+	return countsOf(s.loaded.Maps[programs.StagesMapLedger])
+}
+
+// deal has the following runs work on these packets, in turn.
+func (s *Stages) deal(draws *Draws) error {
+	if err := s.loaded.Variables[programs.StagesVarDraws].Set(draws); err != nil {
+		return fmt.Errorf("deal packets: %w", err)
+	}
+	return nil
 }
 
 // run runs one of the programs over live frames, and makes sure that all of them
@@ -71,15 +96,16 @@ func (s *Stages) run(ns *lab.Namespace, name string, frame []byte, packets uint3
 			return 0, err
 		}
 	}
-	if err := s.objects.Done.Set(uint64(0)); err != nil {
+	count := s.loaded.Variables[programs.StagesVarDone]
+	if err := count.Set(uint64(0)); err != nil {
 		return 0, fmt.Errorf("reset count of %s: %w", name, err)
 	}
-	took, err := runLive(ns, s.programs[name], receiverCPU, frame, packets)
+	took, err := runLive(ns, s.loaded.Programs[name], receiverCPU, frame, packets)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", name, err)
 	}
 	var done uint64
-	if err := s.objects.Done.Get(&done); err != nil {
+	if err := count.Get(&done); err != nil {
 		return 0, fmt.Errorf("read count of %s: %w", name, err)
 	}
 	if done != uint64(packets) {
@@ -91,13 +117,26 @@ func (s *Stages) run(ns *lab.Namespace, name string, frame []byte, packets uint3
 // stageOrder is the way of a packet; each program does what the one before does
 // and one stage more.
 var stageOrder = []struct{ program, stage string }{
-	{programs.StagesProgDrop, "harness"},
+	{programs.StagesProgHarness, "harness"},
 	{programs.StagesProgAfterOuter, "outer"},
 	{programs.StagesProgAfterSession, "session"},
 	{programs.StagesProgAfterInner, "inner"},
+	{programs.StagesProgAfterFilter, "filter"},
+	{programs.StagesProgAfterReduce, "reduce"},
 	{programs.StagesProgAfterDeliver, "deliver"},
-	{programs.StagesProgAfterLedger, "ledger"},
+	{programs.StagesProgWhole, "ledger"},
 }
+
+// stagesPolicy has each stage do all of its work: there is a filter to go
+// through, and of the flows one in one is kept.
+func stagesPolicy(rules []mirror.Rule) *mirror.Policy {
+	policy := filterPolicy(rules)
+	policy.Sessions[0].Sample = mirror.Sampling{By: abi.SamplingByFlow, OneIn: 1}
+	return policy
+}
+
+// stagesRules is how many rules the filter has.
+const stagesRules = 1000
 
 // StageCost is what one stage costs a packet.
 type StageCost struct {
@@ -113,44 +152,51 @@ func measureStages(ctx context.Context, sizes []int, rounds int) (_ []StageCost,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ns.Close()) }()
-	stages, err := LoadStages()
+	rules := scatteredRules(stagesRules, 1)
+	var names []string
+	for _, stage := range stageOrder {
+		names = append(names, stage.program)
+	}
+	stages, err := LoadStages(stagesPolicy(rules), names...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stages.Close()) }()
 	var costs []StageCost
 	for _, size := range sizes {
-		taken := make([][]float64, len(stageOrder))
 		frame, err := oneFrame(size)
 		if err != nil {
 			return nil, err
 		}
-		for range rounds {
-			for i, stage := range stageOrder {
-				if ctx.Err() != nil {
-					return nil, context.Cause(ctx)
-				}
-				took, err := stages.run(ns, stage.program, frame, ringRoom(size))
-				if err != nil {
-					return nil, err
-				}
-				taken[i] = append(taken[i], float64(took.Nanoseconds())/float64(ringRoom(size)))
-			}
+		if err := stages.deal(drawHits(frame[innerStart:], rules, anyRule)); err != nil {
+			return nil, err
 		}
-		costs = append(costs, differences(size, taken)...)
+		sides := stages.sides(ns, frame, ringRoom(size))
+		if err := alternate(ctx, rounds, sides); err != nil {
+			return nil, err
+		}
+		costs = append(costs, differences(size, sides)...)
 	}
 	return costs, nil
 }
 
+// sides returns the programs in the order of the stages.
+func (s *Stages) sides(ns *lab.Namespace, frame []byte, packets uint32) (sides []*side) {
+	for _, stage := range stageOrder {
+		sides = append(sides, &side{run: func() (float64, error) {
+			took, err := s.run(ns, stage.program, frame, packets)
+			return float64(took.Nanoseconds()) / float64(packets), err
+		}})
+	}
+	return sides
+}
+
 // differences takes each stage's rounds less those of the stage before.
-func differences(size int, taken [][]float64) (costs []StageCost) {
+func differences(size int, sides []*side) (costs []StageCost) {
 	for i, stage := range stageOrder {
-		values := make([]float64, len(taken[i]))
-		for round := range values {
-			values[round] = taken[i][round]
-			if i > 0 {
-				values[round] -= taken[i-1][round]
-			}
+		values := sides[i].costs
+		if i > 0 {
+			values = less(values, sides[i-1].costs)
 		}
 		costs = append(costs, StageCost{stage.stage, size, quartiles(values)})
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -45,6 +46,7 @@ func run(ctx context.Context, o *options, began time.Time) (err error) {
 		return errors.New("needs two CPUs: one generates packets, the other receives them")
 	}
 	s := &suite{options: o, began: began}
+	s.Results = []Result{} // also if there are none
 	s.Machine = describeMachine()
 	directory, err := os.MkdirTemp(o.directory, "xdpeel-bench-")
 	if err != nil {
@@ -52,7 +54,7 @@ func run(ctx context.Context, o *options, began time.Time) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
 	s.directory = directory
-	if s.xdpeel == "" {
+	if s.xdpeel == "" && slices.ContainsFunc(o.parts, func(p part) bool { return p.runs }) {
 		s.xdpeel = filepath.Join(directory, "xdpeel")
 		if err := buildXdpeel(ctx, s.xdpeel); err != nil {
 			return err
@@ -61,15 +63,13 @@ func run(ctx context.Context, o *options, began time.Time) (err error) {
 	if err := pinSelf(); err != nil {
 		return err
 	}
-	if o.quick {
-		s.quickRun(ctx)
-	} else {
-		s.fullRun(ctx)
-	}
+	s.measure(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	s.Results = append(s.Results, notBuilt()...)
+	if len(o.only) == 0 {
+		s.Results = append(s.Results, notBuilt()...)
+	}
 	s.Took = time.Since(began).Seconds()
 	return errors.Join(append(s.failures, s.write())...)
 }
@@ -84,7 +84,22 @@ func buildXdpeel(ctx context.Context, path string) error {
 	return nil
 }
 
-// attempt runs one part. What fails is listed under its name, and the rest goes on.
+// measure runs the parts that are wanted.
+func (s *suite) measure(ctx context.Context) {
+	for _, p := range s.parts {
+		switch {
+		case !s.quick:
+			p.full(s, ctx)
+		case p.quick != nil:
+			p.quick(s, ctx)
+		}
+	}
+}
+
+// onlyFull is why a quick run has no figure.
+const onlyFull = "only the full run measures it: leave out --quick"
+
+// attempt runs one thing to measure. What fails is listed under its name, and the rest goes on.
 func (s *suite) attempt(ctx context.Context, name string, measure func() ([]Result, error)) {
 	if ctx.Err() != nil {
 		return
@@ -98,12 +113,8 @@ func (s *suite) attempt(ctx context.Context, name string, measure func() ([]Resu
 	}
 }
 
-// quickRun measures the main figures.
-func (s *suite) quickRun(ctx context.Context) {
-	s.attempt(ctx, "pass_vs_noop", func() ([]Result, error) { return comparePass(ctx, 10) })
-	s.attempt(ctx, "user", func() ([]Result, error) {
-		return measureUser(ctx, []*userPlace{{directory: s.directory}}, 5)
-	})
+// quickCaptures compares xdpeel with the two that most people use.
+func (s *suite) quickCaptures(ctx context.Context) {
 	contenders := capturers(s.xdpeel)[:3]
 	again := contenders[0]
 	again.Name += "_again"
@@ -119,42 +130,12 @@ func (s *suite) quickRun(ctx context.Context) {
 		}
 		s.attempt(ctx, captureName("capture", mix, 0), func() ([]Result, error) { return s.capture(ctx, plan) })
 	}
-	const onlyFull = "only the full run measures it: leave out --quick"
 	for _, mix := range []Mix{small, full} {
 		for _, name := range []string{"tcpdump_raw", "dumpcap_raw"} {
 			s.Results = append(s.Results, unmeasured(captureName("capture_vs_"+name, mix, 0), NotRun, onlyFull))
 		}
 	}
 	s.Results = append(s.Results, s.xdpdumpReason(onlyFull)...)
-}
-
-// fullPairs is how often each side of a comparison is measured in a full run.
-const fullPairs = 10
-
-// lossAllowed is the loss at which rates are given beside those without.
-const lossAllowed = 0.005
-
-// fullRun measures everything.
-func (s *suite) fullRun(ctx context.Context) {
-	s.attempt(ctx, "pass_vs_noop", func() ([]Result, error) { return comparePass(ctx, 2*fullPairs) })
-	s.attempt(ctx, "user", func() ([]Result, error) {
-		return measureUser(ctx, []*userPlace{{directory: s.directory}, {suffix: "_disk", directory: s.disk}}, fullPairs)
-	})
-	s.attempt(ctx, "own_rings_vs_shared_ring", func() ([]Result, error) {
-		results, points, err := measureRings(ctx, 2*fullPairs)
-		s.Growth = append(s.Growth, points...)
-		return results, err
-	})
-	s.attempt(ctx, "stages", func() (_ []Result, err error) {
-		s.Stages, err = measureStages(ctx, []int{64, 512, 1450}, 2*fullPairs)
-		return nil, err
-	})
-	s.attempt(ctx, "growth", func() ([]Result, error) {
-		points, err := measureGrowth(ctx, capturers(s.xdpeel)[0], s.directory, 3)
-		s.Growth = append(s.Growth, points...)
-		return nil, err
-	})
-	s.fullCaptures(ctx)
 }
 
 // fullCaptures compares all contenders.
@@ -188,7 +169,7 @@ var fullCaptureParts = []struct {
 	{full, lossAllowed, fullPairs, 6 * time.Minute},
 }
 
-// write writes the JSON and, of a full run, the report.
+// write writes the JSON and the report, as far as they are wanted.
 func (s *suite) write() error {
 	text, err := json.MarshalIndent(&s.output, "", "  ")
 	if err != nil {
@@ -205,7 +186,7 @@ func (s *suite) write() error {
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
-	if s.quick {
+	if s.report == "" {
 		return nil
 	}
 	return writeReport(s.report, &s.output, text)

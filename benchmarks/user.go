@@ -41,7 +41,7 @@ func newUserBench() (_ *userBench, err error) {
 	if b.lane, err = NewLane(1500); err != nil {
 		return nil, err
 	}
-	if b.program, err = loader.Load(mirror.Options{}); err != nil {
+	if b.program, err = loader.Load(mirror.Options{}, mirror.TakeAll()); err != nil {
 		return nil, err
 	}
 	iface := b.lane.pair.B.Name

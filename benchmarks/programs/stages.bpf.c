@@ -2,26 +2,15 @@
 //go:build ignore
 
 /*
- * The way of a mirrored packet through bpf/xdpeel.bpf.c, cut off after each of
- * its stages: the difference of two neighbours is what a stage costs. And what
+ * The way of a mirrored packet through the product's program, cut off after each
+ * of its stages: the difference of two neighbours is what a stage costs. And what
  * the whole is measured against: programs that do nothing but their verdict.
  * Each counts the frames with which it got to its end, so that a run that did
  * not do the work is found out; that costs all of them the same.
  */
-#include <linux/bpf.h>
+#include "xdpeel.bpf.c"
 
-#include <bpf/bpf_helpers.h>
-
-#include "abi.h"
-#include "frame.h"
-#include "outer.h"
-#include "session.h"
-#include "inner.h"
-#include "deliver.h"
-#include "ledger.h"
-
-/* Frames that got to the end of their program, of all programs. One CPU at a time. */
-__u64 done;
+#include "draw.h"
 
 /* Where redirect sends frames. Key: 0. Value: interface index. */
 struct {
@@ -31,24 +20,145 @@ struct {
 	__type(value, __u32);
 } wire SEC(".maps");
 
+/* Where a program ends. */
+enum stage {
+	STAGE_HARNESS,
+	STAGE_OUTER,
+	STAGE_SESSION,
+	STAGE_INNER,
+	STAGE_FILTER,
+	STAGE_REDUCE,
+	STAGE_DELIVER,
+};
+
 /* Has the compiler believe that all of it is read. */
-static __always_inline void keep(const struct packet *packet)
+static __always_inline int end(const struct judgement *judgement, const struct headers *headers)
 {
-	asm volatile("" : : "r"(packet) : "memory");
-}
-
-static __always_inline int end(const struct packet *packet)
-{
-	keep(packet);
+	asm volatile("" : : "r"(judgement), "r"(headers) : "memory");
 	done++;
 	return XDP_DROP;
 }
 
-SEC("xdp")
-int drop(struct xdp_md *ctx)
+/* The program's apply(), up to a stage; a packet that the policy does not take is a failure. */
+static __always_inline int apply_until(enum stage last, const struct frame *frame, void *policy,
+				       const struct policy_head *head, __u32 place, struct session *session,
+				       struct judgement *judgement)
 {
+	struct region_lines *region = region_at(policy, place >> 16);
+	struct packet *packet = &judgement->packet;
+	const struct session_policy *wanted;
+	struct headers headers = {};
+
+	if (!region)
+		return XDP_ABORTED;
+	wanted = line_at(region, place);
+	judgement->count = account_of(session);
+	inner(frame->ctx, session, packet, wanted->reads_headers ? &headers : NULL, wanted->mac);
+	if (last == STAGE_INNER)
+		return end(judgement, &headers);
+	if (filter(policy, wanted, &headers, packet) != OUTCOME_MAX)
+		return XDP_ABORTED;
+	if (last == STAGE_FILTER)
+		return end(judgement, &headers);
+	if (sample(head, wanted, &headers, packet, judgement->count) != OUTCOME_MAX)
+		return XDP_ABORTED;
+	if (last == STAGE_REDUCE)
+		return end(judgement, &headers);
+	if (deliver(frame, wanted, &headers, packet) != RING_LOSS_MAX)
+		return XDP_ABORTED;
+	return end(judgement, &headers);
+}
+
+/* The program's judge(), likewise. */
+static __always_inline int judge_until(enum stage last, struct xdp_md *ctx)
+{
+	struct frame frame = frame_of(ctx);
+	struct judgement judgement = {};
+	struct packet *packet = &judgement.packet;
+	struct region_lines *region;
+	struct session *session;
+	__u32 zero = 0, place;
+	void *policy;
+
+	if (!draw(ctx, INNER_START))
+		return XDP_ABORTED;
+	if (last == STAGE_HARNESS)
+		return end(&judgement, NULL);
+	if (outer(&frame, packet) != OUTCOME_MAX)
+		return XDP_ABORTED;
+	if (last == STAGE_OUTER)
+		return end(&judgement, NULL);
+	policy = bpf_map_lookup_elem(&policies, &zero);
+	if (!policy)
+		return XDP_ABORTED;
+	region = region_at(policy, 0);
+	if (!region || find_session(region, &packet->key, &session, &place) != OUTCOME_MAX)
+		return XDP_ABORTED;
+	if (last == STAGE_SESSION)
+		return end(&judgement, NULL);
+	return apply_until(last, &frame, policy, line_at(region, REGION_HEAD_LINE), place, session, &judgement);
+}
+
+SEC("xdp.frags")
+int harness(struct xdp_md *ctx)
+{
+	return judge_until(STAGE_HARNESS, ctx);
+}
+
+SEC("xdp.frags")
+int after_outer(struct xdp_md *ctx)
+{
+	return judge_until(STAGE_OUTER, ctx);
+}
+
+SEC("xdp.frags")
+int after_session(struct xdp_md *ctx)
+{
+	return judge_until(STAGE_SESSION, ctx);
+}
+
+SEC("xdp.frags")
+int after_inner(struct xdp_md *ctx)
+{
+	return judge_until(STAGE_INNER, ctx);
+}
+
+SEC("xdp.frags")
+int after_filter(struct xdp_md *ctx)
+{
+	return judge_until(STAGE_FILTER, ctx);
+}
+
+SEC("xdp.frags")
+int after_reduce(struct xdp_md *ctx)
+{
+	return judge_until(STAGE_REDUCE, ctx);
+}
+
+SEC("xdp.frags")
+int after_deliver(struct xdp_md *ctx)
+{
+	return judge_until(STAGE_DELIVER, ctx);
+}
+
+/* The product's entry, with nothing left out. */
+SEC("xdp.frags")
+int whole(struct xdp_md *ctx)
+{
+	struct judgement judgement = { .loss = RING_LOSS_MAX };
+	struct accounts *accounts;
+	struct frame frame;
+
+	if (!draw(ctx, INNER_START))
+		return XDP_ABORTED;
+	frame = frame_of(ctx);
+	accounts = count_received(&frame);
+	if (!accounts)
+		return XDP_ABORTED;
+	judgement.outcome = judge(&frame, &judgement);
+	count_outcome(accounts, &frame, &judgement);
 	done++;
-	return XDP_DROP;
+	return verdict(&judgement);
 }
 
 SEC("xdp.frags")
@@ -65,71 +175,12 @@ int redirect(struct xdp_md *ctx)
 	return bpf_redirect_map(&wire, 0, XDP_ABORTED);
 }
 
+/* Hands the host inner frames without their wrapping, for filters that work there. */
 SEC("xdp.frags")
-int after_outer(struct xdp_md *ctx)
+int pass_drawn(struct xdp_md *ctx)
 {
-	struct frame frame = frame_of(ctx);
-	struct packet packet = {};
-
-	if (outer(&frame, &packet) != OUTCOME_MAX)
+	if (!draw(ctx, 0))
 		return XDP_ABORTED;
-	return end(&packet);
+	done++;
+	return XDP_PASS;
 }
-
-SEC("xdp.frags")
-int after_session(struct xdp_md *ctx)
-{
-	struct frame frame = frame_of(ctx);
-	struct packet packet = {};
-
-	if (outer(&frame, &packet) != OUTCOME_MAX || wanted(&packet.key) != OUTCOME_MAX || !find_session(&packet.key))
-		return XDP_ABORTED;
-	return end(&packet);
-}
-
-SEC("xdp.frags")
-int after_inner(struct xdp_md *ctx)
-{
-	struct frame frame = frame_of(ctx);
-	struct packet packet = {};
-
-	if (outer(&frame, &packet) != OUTCOME_MAX || wanted(&packet.key) != OUTCOME_MAX)
-		return XDP_ABORTED;
-	inner(ctx, find_session(&packet.key), &packet);
-	return end(&packet);
-}
-
-SEC("xdp.frags")
-int after_deliver(struct xdp_md *ctx)
-{
-	struct frame frame = frame_of(ctx);
-	struct packet packet = {};
-
-	if (outer(&frame, &packet) != OUTCOME_MAX || wanted(&packet.key) != OUTCOME_MAX)
-		return XDP_ABORTED;
-	inner(ctx, find_session(&packet.key), &packet);
-	if (deliver(&frame, &packet) != RING_LOSS_MAX)
-		return XDP_ABORTED;
-	return end(&packet);
-}
-
-SEC("xdp.frags")
-int after_ledger(struct xdp_md *ctx)
-{
-	struct frame frame = frame_of(ctx);
-	struct judgement judgement = { .outcome = OUTCOME_DELIVERED };
-	struct packet *packet = &judgement.packet;
-	struct accounts *accounts = count_received(&frame);
-
-	if (!accounts || outer(&frame, packet) != OUTCOME_MAX || wanted(&packet->key) != OUTCOME_MAX)
-		return XDP_ABORTED;
-	judgement.session = find_session(&packet->key);
-	inner(ctx, judgement.session, packet);
-	judgement.loss = deliver(&frame, packet);
-	count_outcome(accounts, &frame, &judgement);
-	if (judgement.loss != RING_LOSS_MAX)
-		return XDP_ABORTED;
-	return end(packet);
-}
-
-char _license[] SEC("license") = "Dual BSD/GPL";

@@ -14,12 +14,21 @@ import (
 )
 
 type StagesConfig struct {
-	_              structs.HostLayout
-	SnapLength     uint32
-	VxlanPorts     [8]uint16
-	GenevePorts    [8]uint16
-	OnlyWantedVnis uint8
-	Pad            [3]uint8
+	_           structs.HostLayout
+	SnapLength  uint32
+	VxlanPorts  [8]uint16
+	GenevePorts [8]uint16
+}
+
+type StagesDraw struct {
+	_               structs.HostLayout
+	Source          uint32
+	Destination     uint32
+	SourcePort      uint16
+	DestinationPort uint16
+	Checksum        uint16
+	Protocol        uint8
+	Pad             uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -27,22 +36,32 @@ type StagesConfig struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	StagesMapAccountsGiven = "accounts_given"
+	StagesMapFragments     = "fragments"
 	StagesMapLedger        = "ledger"
+	StagesMapPolicies      = "policies"
 	StagesMapRings         = "rings"
+	StagesMapScratch       = "scratch"
 	StagesMapSessionCounts = "session_counts"
 	StagesMapSessions      = "sessions"
-	StagesMapWantedVnis    = "wanted_vnis"
+	StagesMapStrangers     = "strangers"
 	StagesMapWire          = "wire"
 	StagesProgAfterDeliver = "after_deliver"
+	StagesProgAfterFilter  = "after_filter"
 	StagesProgAfterInner   = "after_inner"
-	StagesProgAfterLedger  = "after_ledger"
 	StagesProgAfterOuter   = "after_outer"
+	StagesProgAfterReduce  = "after_reduce"
 	StagesProgAfterSession = "after_session"
-	StagesProgDrop         = "drop"
+	StagesProgHarness      = "harness"
 	StagesProgNoop         = "noop"
+	StagesProgPassDrawn    = "pass_drawn"
 	StagesProgRedirect     = "redirect"
+	StagesProgWhole        = "whole"
+	StagesProgXdpeel       = "xdpeel"
 	StagesVarCfg           = "cfg"
+	StagesVarCompiler      = "compiler"
 	StagesVarDone          = "done"
+	StagesVarDraws         = "draws"
+	StagesVarForBtf        = "for_btf"
 )
 
 // LoadStages returns the embedded CollectionSpec for Stages.
@@ -88,13 +107,17 @@ type StagesSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type StagesProgramSpecs struct {
 	AfterDeliver *ebpf.ProgramSpec `ebpf:"after_deliver"`
+	AfterFilter  *ebpf.ProgramSpec `ebpf:"after_filter"`
 	AfterInner   *ebpf.ProgramSpec `ebpf:"after_inner"`
-	AfterLedger  *ebpf.ProgramSpec `ebpf:"after_ledger"`
 	AfterOuter   *ebpf.ProgramSpec `ebpf:"after_outer"`
+	AfterReduce  *ebpf.ProgramSpec `ebpf:"after_reduce"`
 	AfterSession *ebpf.ProgramSpec `ebpf:"after_session"`
-	Drop         *ebpf.ProgramSpec `ebpf:"drop"`
+	Harness      *ebpf.ProgramSpec `ebpf:"harness"`
 	Noop         *ebpf.ProgramSpec `ebpf:"noop"`
+	PassDrawn    *ebpf.ProgramSpec `ebpf:"pass_drawn"`
 	Redirect     *ebpf.ProgramSpec `ebpf:"redirect"`
+	Whole        *ebpf.ProgramSpec `ebpf:"whole"`
+	Xdpeel       *ebpf.ProgramSpec `ebpf:"xdpeel"`
 }
 
 // StagesMapSpecs contains maps before they are loaded into the kernel.
@@ -102,11 +125,14 @@ type StagesProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type StagesMapSpecs struct {
 	AccountsGiven *ebpf.MapSpec `ebpf:"accounts_given"`
+	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	Ledger        *ebpf.MapSpec `ebpf:"ledger"`
+	Policies      *ebpf.MapSpec `ebpf:"policies"`
 	Rings         *ebpf.MapSpec `ebpf:"rings"`
+	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	SessionCounts *ebpf.MapSpec `ebpf:"session_counts"`
 	Sessions      *ebpf.MapSpec `ebpf:"sessions"`
-	WantedVnis    *ebpf.MapSpec `ebpf:"wanted_vnis"`
+	Strangers     *ebpf.MapSpec `ebpf:"strangers"`
 	Wire          *ebpf.MapSpec `ebpf:"wire"`
 }
 
@@ -114,8 +140,11 @@ type StagesMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type StagesVariableSpecs struct {
-	Cfg  *ebpf.VariableSpec `ebpf:"cfg"`
-	Done *ebpf.VariableSpec `ebpf:"done"`
+	Cfg      *ebpf.VariableSpec `ebpf:"cfg"`
+	Compiler *ebpf.VariableSpec `ebpf:"compiler"`
+	Done     *ebpf.VariableSpec `ebpf:"done"`
+	Draws    *ebpf.VariableSpec `ebpf:"draws"`
+	ForBtf   *ebpf.VariableSpec `ebpf:"for_btf"`
 }
 
 // StagesObjects contains all objects after they have been loaded into the kernel.
@@ -139,22 +168,28 @@ func (o *StagesObjects) Close() error {
 // It can be passed to LoadStagesObjects or ebpf.CollectionSpec.LoadAndAssign.
 type StagesMaps struct {
 	AccountsGiven *ebpf.Map `ebpf:"accounts_given"`
+	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Ledger        *ebpf.Map `ebpf:"ledger"`
+	Policies      *ebpf.Map `ebpf:"policies"`
 	Rings         *ebpf.Map `ebpf:"rings"`
+	Scratch       *ebpf.Map `ebpf:"scratch"`
 	SessionCounts *ebpf.Map `ebpf:"session_counts"`
 	Sessions      *ebpf.Map `ebpf:"sessions"`
-	WantedVnis    *ebpf.Map `ebpf:"wanted_vnis"`
+	Strangers     *ebpf.Map `ebpf:"strangers"`
 	Wire          *ebpf.Map `ebpf:"wire"`
 }
 
 func (m *StagesMaps) Close() error {
 	return _StagesClose(
 		m.AccountsGiven,
+		m.Fragments,
 		m.Ledger,
+		m.Policies,
 		m.Rings,
+		m.Scratch,
 		m.SessionCounts,
 		m.Sessions,
-		m.WantedVnis,
+		m.Strangers,
 		m.Wire,
 	)
 }
@@ -163,8 +198,11 @@ func (m *StagesMaps) Close() error {
 //
 // It can be passed to LoadStagesObjects or ebpf.CollectionSpec.LoadAndAssign.
 type StagesVariables struct {
-	Cfg  *ebpf.Variable `ebpf:"cfg"`
-	Done *ebpf.Variable `ebpf:"done"`
+	Cfg      *ebpf.Variable `ebpf:"cfg"`
+	Compiler *ebpf.Variable `ebpf:"compiler"`
+	Done     *ebpf.Variable `ebpf:"done"`
+	Draws    *ebpf.Variable `ebpf:"draws"`
+	ForBtf   *ebpf.Variable `ebpf:"for_btf"`
 }
 
 // StagesPrograms contains all programs after they have been loaded into the kernel.
@@ -172,25 +210,33 @@ type StagesVariables struct {
 // It can be passed to LoadStagesObjects or ebpf.CollectionSpec.LoadAndAssign.
 type StagesPrograms struct {
 	AfterDeliver *ebpf.Program `ebpf:"after_deliver"`
+	AfterFilter  *ebpf.Program `ebpf:"after_filter"`
 	AfterInner   *ebpf.Program `ebpf:"after_inner"`
-	AfterLedger  *ebpf.Program `ebpf:"after_ledger"`
 	AfterOuter   *ebpf.Program `ebpf:"after_outer"`
+	AfterReduce  *ebpf.Program `ebpf:"after_reduce"`
 	AfterSession *ebpf.Program `ebpf:"after_session"`
-	Drop         *ebpf.Program `ebpf:"drop"`
+	Harness      *ebpf.Program `ebpf:"harness"`
 	Noop         *ebpf.Program `ebpf:"noop"`
+	PassDrawn    *ebpf.Program `ebpf:"pass_drawn"`
 	Redirect     *ebpf.Program `ebpf:"redirect"`
+	Whole        *ebpf.Program `ebpf:"whole"`
+	Xdpeel       *ebpf.Program `ebpf:"xdpeel"`
 }
 
 func (p *StagesPrograms) Close() error {
 	return _StagesClose(
 		p.AfterDeliver,
+		p.AfterFilter,
 		p.AfterInner,
-		p.AfterLedger,
 		p.AfterOuter,
+		p.AfterReduce,
 		p.AfterSession,
-		p.Drop,
+		p.Harness,
 		p.Noop,
+		p.PassDrawn,
 		p.Redirect,
+		p.Whole,
+		p.Xdpeel,
 	)
 }
 

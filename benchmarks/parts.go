@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// part is one of the things that a run measures.
+type part struct {
+	name  string
+	runs  bool                          // it runs the xdpeel that was built
+	quick func(*suite, context.Context) // of a quick run; nil: it leaves the part out
+	full  func(*suite, context.Context)
+}
+
+// parts are all of them, in their order. What is quick about a quick run is that it
+// repeats less, and leaves things out.
+var parts = []part{
+	{"pass", false, (*suite).quickPass, (*suite).fullPass},
+	{"filter", false, (*suite).quickFilter, (*suite).fullFilter},
+	{"reload", false, (*suite).quickReload, (*suite).fullReload},
+	{"user", false, (*suite).quickUser, (*suite).fullUser},
+	{"rings", false, nil, (*suite).fullRings},
+	{"stages", false, nil, (*suite).fullStages},
+	{"growth", true, nil, (*suite).fullGrowth},
+	{"captures", true, (*suite).quickCaptures, (*suite).fullCaptures},
+}
+
+func partNames() (names []string) {
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// choose returns the parts with these names; all of them if there are none.
+func choose(names []string) ([]part, error) {
+	if len(names) == 0 {
+		return parts, nil
+	}
+	for _, name := range names {
+		if !slices.Contains(partNames(), name) {
+			return nil, fmt.Errorf("there is no part %q; there are %s", name, strings.Join(partNames(), ", "))
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !slices.Contains(names, p.name) }), nil
+}
+
+// fullPairs is how often each side of a comparison is measured in a full run.
+const fullPairs = 10
+
+// lossAllowed is the loss at which rates are given beside those without.
+const lossAllowed = 0.005
+
+func (s *suite) quickPass(ctx context.Context) { s.pass(ctx, fullPairs) }
+func (s *suite) fullPass(ctx context.Context)  { s.pass(ctx, 2*fullPairs) }
+
+func (s *suite) pass(ctx context.Context, pairs int) {
+	s.attempt(ctx, "pass_vs_noop", func() ([]Result, error) { return comparePass(ctx, pairs) })
+}
+
+func (s *suite) quickFilter(ctx context.Context) {
+	s.filter(ctx, filterPlan{rounds: fullPairs, sizes: []int{1, 1000, 10_000}})
+	s.attempt(ctx, "filter_vs_*", func() ([]Result, error) { return compareHostFilters(ctx, quickFilterPeers(), fullPairs/2) })
+	s.Results = append(s.Results, unmeasured(slowToCompile, NotRun, onlyFull))
+}
+
+func (s *suite) fullFilter(ctx context.Context) {
+	s.filter(ctx, filterPlan{rounds: 3 * fullPairs, sizes: []int{1, 10, 100, 1000, 10_000}})
+	s.attempt(ctx, "filter_vs_*", func() ([]Result, error) { return compareHostFilters(ctx, filterPeers, 2*fullPairs) })
+}
+
+func (s *suite) filter(ctx context.Context, plan filterPlan) {
+	s.attempt(ctx, "filter", func() ([]Result, error) {
+		results, points, err := measureFilter(ctx, plan)
+		s.Growth = append(s.Growth, points...)
+		return results, err
+	})
+}
+
+// quickFilterPeers leaves out what takes tcpdump long to compile.
+func quickFilterPeers() []filterPeer {
+	return slices.DeleteFunc(slices.Clone(filterPeers), func(p filterPeer) bool { return p.name == slowToCompile })
+}
+
+// quickReload leaves the reading of files out.
+func (s *suite) quickReload(ctx context.Context) {
+	s.reload(ctx, reloadWays[:1], fullPairs)
+	for _, way := range reloadWays[1:] {
+		s.Results = append(s.Results, unmeasured(way.name+"_ms", NotRun, onlyFull))
+	}
+}
+
+func (s *suite) fullReload(ctx context.Context) { s.reload(ctx, reloadWays, 3*fullPairs) }
+
+func (s *suite) reload(ctx context.Context, ways []reloadWay, reloads int) {
+	for _, way := range ways {
+		s.attempt(ctx, way.name+"_ms", func() ([]Result, error) { return way.measure(ctx, s.directory, reloads) })
+	}
+}
+
+func (s *suite) quickUser(ctx context.Context) {
+	s.attempt(ctx, "user", func() ([]Result, error) {
+		return measureUser(ctx, []*userPlace{{directory: s.directory}}, fullPairs/2)
+	})
+}
+
+func (s *suite) fullUser(ctx context.Context) {
+	s.attempt(ctx, "user", func() ([]Result, error) {
+		return measureUser(ctx, []*userPlace{{directory: s.directory}, {suffix: "_disk", directory: s.disk}}, fullPairs)
+	})
+}
+
+func (s *suite) fullRings(ctx context.Context) {
+	s.attempt(ctx, "own_rings_vs_shared_ring", func() ([]Result, error) {
+		results, points, err := measureRings(ctx, 2*fullPairs)
+		s.Growth = append(s.Growth, points...)
+		return results, err
+	})
+}
+
+func (s *suite) fullStages(ctx context.Context) {
+	s.attempt(ctx, "stages", func() (_ []Result, err error) {
+		s.Stages, err = measureStages(ctx, []int{64, 512, 1450}, 2*fullPairs)
+		return nil, err
+	})
+}
+
+func (s *suite) fullGrowth(ctx context.Context) {
+	s.attempt(ctx, "growth", func() ([]Result, error) {
+		points, err := measureGrowth(ctx, capturers(s.xdpeel)[0], s.directory, 3)
+		s.Growth = append(s.Growth, points...)
+		return nil, err
+	})
+}
