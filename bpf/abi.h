@@ -177,6 +177,7 @@ enum region {
 	REGION_LINES = 65536,
 	REGION_MAX = 64,       /* regions of a policy: 256 MiB */
 	REGION_HEAD_LINE = 1,  /* of region 0: struct policy_head */
+	REGION_NONE = 0xffff,
 };
 
 struct line {
@@ -226,16 +227,19 @@ struct session_policy {
 
 /*
  * Where the search for one field's class begins: an entry is a kind in its upper
- * 2 bits, and a line of the field's region in its lower 16.
+ * 3 bits, and a line of the field's region in its lower 16.
  */
 enum entry {
-	ENTRY_CLASS, /* the line is a struct class: the end */
-	ENTRY_TABLE, /* a struct table: go on with the next 4 bits */
-	ENTRY_SKIP,  /* a struct skip: compare several bits at once */
+	ENTRY_CLASS,      /* the line is a struct class: the end */
+	ENTRY_LEAF,       /* a struct class, if its bits are the next ones: the end; else go on at its `miss` */
+	ENTRY_SKIP,       /* a struct skip: compare several bits at once */
+	ENTRY_TABLE_16,   /* entries by the next 4 bits */
+	ENTRY_TABLE_256,  /* by the next 8 bits; the line is a multiple of 16 */
+	ENTRY_TABLE_4096, /* by the next 12 bits; the line is a multiple of 256 */
 };
 
 struct field {
-	__u32 region;
+	__u32 region;    /* REGION_NONE: all rules match whatever is in the field */
 	__u32 root;      /* of all fields but an IPv6 address */
 	__u32 root_ipv6;
 	__u32 none;      /* line of the class of packets that do not have the field */
@@ -252,10 +256,6 @@ struct filter {
 	__u32 _pad[11];
 };
 
-struct table {
-	__u32 entries[16]; /* by the next 4 bits */
-};
-
 struct skip {
 	__u64 value; /* the next `bits` bits, from the highest bit down */
 	__u64 mask;
@@ -265,19 +265,35 @@ struct skip {
 	__u32 _pad[9];
 };
 
+/* What a class holds of its rules by itself. */
+enum class_limit {
+	CLASS_WORDS = 4,
+	CLASS_GROUPS = 3,
+};
+
 /*
- * The rules that a value of a field matches, as a set of bits in two steps: bit w of
- * `groups` (taken as one number of 192 bits) says that of the rules 64 w to 64 w + 63
- * some do; which, is in word w % 8 of the line chunks[w / 8] of the same region.
+ * The rules that a value of a field matches, as a set of bits in words of 64: rule r
+ * is bit r % 64 of word r / 64. A sparse class, of at most CLASS_WORDS words that are
+ * not zero, has them in `words`; of a dense one these are instead CLASS_GROUPS groups
+ * of 64 bits each that say which words are not zero, and `chunks` leads to them all.
  */
 struct class {
-	__u64 groups[3];
-	__u16 chunks[20];
+	__u64 value;  /* of a leaf: the bits that it is for, from the highest down */
+	__u64 words[CLASS_WORDS];
+	__u32 miss;   /* of a leaf: entry of a class */
+	__u16 chunks; /* line of a struct chunks of the same region, if it is dense; else 0 */
+	__u8 bits;    /* of a leaf: 1 to 60 */
+	__u8 index[CLASS_WORDS]; /* which words those are, ascending; 255 behind the last */
+	__u8 _pad[13];
+};
+
+/* The words of a dense class: word w is word w % 8 of the line chunks[w / 8]. */
+struct chunks {
+	__u16 lines[32];
 };
 
 _Static_assert(sizeof(struct policy_head) == 64 && sizeof(struct session_entry) == 32 &&
-	       sizeof(struct session_policy) == 64 && sizeof(struct filter) == 128 && sizeof(struct table) == 64 &&
-	       sizeof(struct skip) == 64 && sizeof(struct class) == 64,
+	       sizeof(struct session_policy) == 64 && sizeof(struct filter) == 128 && sizeof(struct skip) == 64 && sizeof(struct class) == 64 && sizeof(struct chunks) == 64,
 	       "a policy is made of lines");
 
 /* Read-only once loaded: what is off here costs nothing, since the verifier removes it. */

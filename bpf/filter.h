@@ -17,16 +17,21 @@
 #include "policy.h"
 
 #define FIELDS 5
-
-/* Of struct class: numbers of 64 bits that say which words have a bit, and those words. */
-#define GROUPS_MAX 3
 #define WORDS_MAX (LIMIT_RULES / 64)
 
-/* One field's class, and the region that it is in. */
+/* One field's class: a line of a region, or ANY_LINE. */
 struct found {
 	struct region_lines *region;
-	struct class *class;
+	__u32 line;
 };
+
+static __always_inline const struct class *class_of(const struct found *found)
+{
+	return line_at(found->region, found->line);
+}
+
+/* No line of a region: all rules match whatever is in the field. */
+#define ANY_LINE 0xffffffff
 
 /* No rule; rules are counted from 0. */
 #define NO_RULE 0xffffffff
@@ -46,48 +51,72 @@ static __always_inline __u32 lowest(__u64 word)
 	return ones(~word & (word - 1));
 }
 
-/* The class of a value of a field; of the packets that do not have it, if it is not `present`. */
-static __always_inline bool find_field(void *policy, const struct field *field, bool present, __u32 root, __u64 high,
-				       __u64 low, struct found *out)
-{
-	__u32 line = field->none;
+/* What is read of a policy: fields are mostly in one region, which need not be looked up for each. */
+struct reach {
+	void *policy;
+	struct region_lines *region;
+	__u32 number;
+};
 
-	out->region = region_at(policy, field->region);
-	if (!out->region)
-		return false;
-	if (present)
-		line = find_class(out->region, root, high, low);
-	out->class = line_at(out->region, line);
-	return true;
+static __always_inline struct region_lines *reach_region(struct reach *reach, __u32 number)
+{
+	if (number != reach->number) {
+		reach->region = region_at(reach->policy, number);
+		reach->number = number;
+	}
+	return reach->region;
 }
 
-static __always_inline bool find_address(void *policy, const struct field *field, const struct headers *headers,
+/*
+ * The class of a value of a field; of the packets that do not have it, if it is
+ * not `present`. False if no rule matches it.
+ */
+static __always_inline bool find_field(struct reach *reach, const struct field *field, bool present, __u32 root,
+				       __u64 high, __u64 low, struct found *out)
+{
+	const struct class *class;
+
+	out->region = reach->region;
+	out->line = ANY_LINE;
+	if (field->region == REGION_NONE)
+		return true;
+	out->region = reach_region(reach, field->region);
+	if (!out->region)
+		return false;
+	out->line = present ? find_class(out->region, root, high, low) : field->none;
+	class = class_of(out);
+	return class->chunks || class->words[0];
+}
+
+static __always_inline bool find_address(struct reach *reach, const struct field *field, const struct headers *headers,
 					 const __u64 address[2], struct found *out)
 {
 	__u8 family = headers->family & ~FAMILY_TAGGED;
 
 	if (family >= FAMILY_IPV6)
-		return find_field(policy, field, true, field->root_ipv6, address[0], address[1], out);
-	return find_field(policy, field, headers->has_addresses, field->root, address[1] << 32, 0, out);
+		return find_field(reach, field, true, field->root_ipv6, address[0], address[1], out);
+	return find_field(reach, field, headers->has_addresses, field->root, address[1] << 32, 0, out);
 }
 
-static __always_inline bool find_fields(void *policy, const struct filter *filter, const struct headers *headers,
+static __always_inline bool find_port(struct reach *reach, const struct field *field, const struct headers *headers,
+				      __u16 port, struct found *out)
+{
+	return find_field(reach, field, headers->has_ports, field->root, (__u64)port << 48, 0, out);
+}
+
+static __always_inline bool find_fields(struct reach *reach, const struct filter *filter, const struct headers *headers,
 					struct found found[FIELDS])
 {
 	__u64 kind = (__u64)headers->family << 60 | (__u64)headers->protocol << 52;
-	__u64 source_port = (__u64)headers->source_port << 48;
-	__u64 destination_port = (__u64)headers->destination_port << 48;
 
-	return find_field(policy, &filter->kind, true, filter->kind.root, kind, 0, &found[0]) &&
-	       find_address(policy, &filter->source, headers, headers->source, &found[1]) &&
-	       find_address(policy, &filter->destination, headers, headers->destination, &found[2]) &&
-	       find_field(policy, &filter->source_port, headers->has_ports, filter->source_port.root, source_port, 0,
-			  &found[3]) &&
-	       find_field(policy, &filter->destination_port, headers->has_ports, filter->destination_port.root,
-			  destination_port, 0, &found[4]);
+	return find_address(reach, &filter->source, headers, headers->source, &found[0]) &&
+	       find_address(reach, &filter->destination, headers, headers->destination, &found[1]) &&
+	       find_port(reach, &filter->destination_port, headers, headers->destination_port, &found[2]) &&
+	       find_port(reach, &filter->source_port, headers, headers->source_port, &found[3]) &&
+	       find_field(reach, &filter->kind, true, filter->kind.root, kind, 0, &found[4]);
 }
 
-/* Where the search for the first common rule has come to. */
+/* Where the search for the first common rule of dense classes has come to. */
 struct search {
 	struct found found[FIELDS];
 	__u64 candidates; /* words of this group in which all fields have some rule: not yet looked at */
@@ -95,18 +124,40 @@ struct search {
 	__u32 rule;
 };
 
-/* The words of all fields at `word`, which says which of the rules 64 word to 64 word + 63 match. */
+/* One word of the class at `line`. A function that the verifier proves once. */
+__noinline __u64 rules_in(struct region_lines *region, __u32 line, __u32 word)
+{
+	const struct chunks *chunks;
+	const struct class *class;
+	const struct line *chunk;
+	__u64 rules = 0;
+
+	if (!region)
+		return 0;
+	if (line == ANY_LINE)
+		return ~0ULL;
+	class = line_at(region, line);
+	if (!class->chunks) {
+		for (int i = 0; i < CLASS_WORDS; i++)
+			rules |= class->index[i] == word ? class->words[i] : 0;
+		return rules;
+	}
+	if (word >= WORDS_MAX)
+		return 0;
+	/* Else clang divides before the check, and the verifier forgets it. */
+	asm volatile("" : "+r"(word));
+	chunks = line_at(region, class->chunks);
+	chunk = line_at(region, chunks->lines[word / 8]);
+	return chunk->words[word % 8];
+}
+
+/* Which of the rules 64 word to 64 word + 63 match in all fields. */
 static __always_inline __u64 common_rules(const struct found found[FIELDS], __u32 word)
 {
 	__u64 common = ~0ULL;
 
-	if (word >= WORDS_MAX)
-		return 0;
-	for (int i = 0; i < FIELDS; i++) {
-		const struct line *chunk = line_at(found[i].region, found[i].class->chunks[word / 8]);
-
-		common &= chunk->words[word % 8];
-	}
+	for (int i = 0; i < FIELDS; i++)
+		common &= rules_in(found[i].region, found[i].line, word);
 	return common;
 }
 
@@ -114,8 +165,10 @@ static __always_inline __u64 common_groups(const struct found found[FIELDS], __u
 {
 	__u64 common = ~0ULL;
 
-	for (int i = 0; i < FIELDS; i++)
-		common &= found[i].class->groups[group];
+	for (int i = 0; i < FIELDS; i++) {
+		if (found[i].line != ANY_LINE)
+			common &= class_of(&found[i])->words[group];
+	}
 	return common;
 }
 
@@ -128,7 +181,7 @@ static long try_candidate(__u32 step, struct search *search)
 	if (!search->candidates) {
 		__u32 group = search->group + 1;
 
-		if (group >= GROUPS_MAX)
+		if (group >= CLASS_GROUPS)
 			return 1;
 		search->group = group;
 		search->candidates = common_groups(search->found, group);
@@ -142,6 +195,44 @@ static long try_candidate(__u32 step, struct search *search)
 	}
 	search->candidates &= search->candidates - 1;
 	return 0;
+}
+
+/* The first common rule, where all classes are dense. A helper goes through the words, so that the verifier need not. */
+static __always_inline __u32 first_of_dense(struct search *search)
+{
+	search->candidates = common_groups(search->found, 0);
+	bpf_loop(WORDS_MAX + CLASS_GROUPS, try_candidate, search, 0);
+	return search->rule;
+}
+
+/* The first common rule, where `sparse` is one of the classes: it must be in one of its few words. */
+static __always_inline __u32 first_of_sparse(const struct found found[FIELDS], const struct class *sparse)
+{
+	for (int i = 0; i < CLASS_WORDS; i++) {
+		__u32 word = sparse->index[i];
+		__u64 rules = sparse->words[i] ? common_rules(found, word) : 0;
+
+		if (rules)
+			return word * 64 + lowest(rules);
+	}
+	return NO_RULE;
+}
+
+/* The first rule that all fields match, or NO_RULE. */
+static __always_inline __u32 first_match(struct search *search)
+{
+	const struct class *sparse = NULL;
+
+	for (int i = 0; i < FIELDS && !sparse; i++) {
+		const struct class *class;
+
+		if (search->found[i].line == ANY_LINE)
+			continue;
+		class = class_of(&search->found[i]);
+		if (!class->chunks)
+			sparse = class;
+	}
+	return sparse ? first_of_sparse(search->found, sparse) : first_of_dense(search);
 }
 
 static __always_inline bool is_accepted(void *policy, const struct filter *filter, __u32 rule)
@@ -159,23 +250,21 @@ static __always_inline bool is_accepted(void *policy, const struct filter *filte
 /* The rule of one direction that takes the packet, or NO_RULE. `place` is of the direction's struct filter. */
 static __noinline __u32 match_direction(void *policy, __u32 place, const struct headers *headers)
 {
+	struct reach reach = { .policy = policy, .number = place >> 16 };
 	struct search search = { .rule = NO_RULE };
-	struct region_lines *region;
 	const struct filter *filter;
+	__u32 rule;
 
 	if (!place)
 		return NO_RULE;
-	region = region_at(policy, place >> 16);
-	if (!region)
+	reach.region = region_at(policy, reach.number);
+	if (!reach.region)
 		return NO_RULE;
-	/* Two lines, so never the last one: the verifier sees it by the even number. */
-	filter = line_at(region, place & ~1U);
-	if (!find_fields(policy, filter, headers, search.found))
+	filter = lines_at(reach.region, place, 2);
+	if (!find_fields(&reach, filter, headers, search.found))
 		return NO_RULE;
-	search.candidates = common_groups(search.found, 0);
-	/* A helper, so that the verifier proves one step and not every number of them. */
-	bpf_loop(WORDS_MAX + GROUPS_MAX, try_candidate, &search, 0);
-	return search.rule != NO_RULE && is_accepted(policy, filter, search.rule) ? search.rule : NO_RULE;
+	rule = first_match(&search);
+	return rule != NO_RULE && is_accepted(policy, filter, rule) ? rule : NO_RULE;
 }
 
 /*

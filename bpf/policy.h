@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * How the program reads a policy (see enum region in abi.h), and the search for
- * the class of a value: a trie that looks at four bits a step, or at more where
- * there is but one way to go. Its depth depends on the field's length and hardly on
- * the number of rules.
+ * the class of a value: a trie whose tables look at the more bits the more ways
+ * there are to go, and at as many as differ where there is but one. So its depth
+ * hardly depends on the number of rules.
  */
 #pragma once
 
@@ -36,6 +36,13 @@ static __always_inline void *line_at(struct region_lines *region, __u32 place)
 	return &region->lines[place % REGION_LINES];
 }
 
+/* The first of several lines, whose number is a multiple of `lines` (a constant power of two). */
+static __always_inline void *lines_at(struct region_lines *region, __u32 place, __u32 lines)
+{
+	asm volatile("" : "+r"(place));
+	return &region->lines[place & (REGION_LINES - lines)];
+}
+
 static __always_inline struct value next_bits(struct value value, __u32 bits)
 {
 	bits &= 63;
@@ -43,6 +50,34 @@ static __always_inline struct value next_bits(struct value value, __u32 bits)
 		.high = value.high << bits | value.low >> 1 >> (63 - bits),
 		.low = value.low << bits,
 	};
+}
+
+/* An entry's kind is in its upper 3 bits. */
+#define ENTRY_SHIFT 29
+
+/* The entry by the next `bits` (a constant) bits of a table, which begins at a line that is a multiple of its size. */
+static __always_inline __u32 table_entry(struct region_lines *region, __u32 table, struct value *value, __u32 bits)
+{
+	const __u32 *entries = lines_at(region, table, 1 << bits >> 4);
+	__u32 entry = entries[value->high >> (64 - bits)];
+
+	*value = next_bits(*value, bits);
+	return entry;
+}
+
+static __always_inline __u32 leaf_entry(const struct class *leaf, __u32 entry, const struct value *value)
+{
+	if ((value->high ^ leaf->value) >> ((64 - leaf->bits) & 63))
+		return leaf->miss;
+	return entry % REGION_LINES;
+}
+
+static __always_inline __u32 skip_entry(const struct skip *skip, struct value *value)
+{
+	if ((value->high ^ skip->value) & skip->mask)
+		return skip->miss;
+	*value = next_bits(*value, skip->bits);
+	return skip->match;
 }
 
 /*
@@ -55,19 +90,26 @@ __noinline __u32 find_class(struct region_lines *region, __u32 entry, __u64 high
 
 	if (!region)
 		return 0;
-	for (int i = 0; i < STEPS_MAX && entry >> 30 != ENTRY_CLASS; i++) {
-		void *line = line_at(region, entry);
-		const struct skip *skip = line;
-
-		if (entry >> 30 == ENTRY_TABLE) {
-			entry = ((struct table *)line)->entries[value.high >> 60];
-			value = next_bits(value, 4);
-		} else if ((value.high ^ skip->value) & skip->mask) {
-			entry = skip->miss;
-		} else {
-			entry = skip->match;
-			value = next_bits(value, skip->bits);
+	for (int i = 0; i < STEPS_MAX; i++) {
+		switch (entry >> ENTRY_SHIFT) {
+		case ENTRY_LEAF:
+			entry = leaf_entry(line_at(region, entry), entry, &value);
+			break;
+		case ENTRY_SKIP:
+			entry = skip_entry(line_at(region, entry), &value);
+			break;
+		case ENTRY_TABLE_16:
+			entry = table_entry(region, entry, &value, 4);
+			break;
+		case ENTRY_TABLE_256:
+			entry = table_entry(region, entry, &value, 8);
+			break;
+		case ENTRY_TABLE_4096:
+			entry = table_entry(region, entry, &value, 12);
+			break;
+		default:
+			return entry % REGION_LINES;
 		}
 	}
-	return entry % REGION_LINES;
+	return 0;
 }

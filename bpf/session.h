@@ -90,7 +90,7 @@ static __always_inline bool is_allowed(struct region_lines *region, const struct
 	else
 		found = find_class(region, head->allowed_ipv6, wanted->source[0], wanted->source[1]);
 	class = line_at(region, found);
-	return class->groups[0] | class->groups[1] | class->groups[2];
+	return class->words[0]; /* dense or not */
 }
 
 /*

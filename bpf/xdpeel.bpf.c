@@ -108,9 +108,10 @@ struct {
 	struct session_policy session_policy;
 	struct filter filter;
 	struct field field;
-	struct table table;
 	struct skip skip;
 	struct class class;
+	struct chunks chunks;
+	enum class_limit class_limit;
 } *const for_btf;
 
 #define TEXT_OF(number) #number

@@ -28,10 +28,20 @@ type XdpeelAccounts struct {
 	RingLost [32][3]uint64
 }
 
+type XdpeelChunks struct {
+	_     structs.HostLayout
+	Lines [32]uint16
+}
+
 type XdpeelClass struct {
 	_      structs.HostLayout
-	Groups [3]uint64
-	Chunks [20]uint16
+	Value  uint64
+	Words  [4]uint64
+	Miss   uint32
+	Chunks uint16
+	Bits   uint8
+	Index  [4]uint8
+	Pad    [13]uint8
 }
 
 type XdpeelConfig struct {
@@ -158,11 +168,6 @@ type XdpeelStranger struct {
 	Denied   uint64
 	Bytes    uint64
 	LastSeen uint64
-}
-
-type XdpeelTable struct {
-	_       structs.HostLayout
-	Entries [16]uint32
 }
 
 // Names of all BPF objects in the ELF.

@@ -147,12 +147,15 @@ type Entry uint8
 
 // The values of Entry.
 const (
-	EntryClass Entry = 0
-	EntryTable Entry = 1
-	EntrySkip  Entry = 2
+	EntryClass     Entry = 0
+	EntryLeaf      Entry = 1
+	EntrySkip      Entry = 2
+	EntryTable16   Entry = 3
+	EntryTable256  Entry = 4
+	EntryTable4096 Entry = 5
 )
 
-var labelsOfEntry = [...]string{"class", "table", "skip"}
+var labelsOfEntry = [...]string{"class", "leaf", "skip", "table_16", "table_256", "table_4096"}
 
 // String returns the label of v: the word for it in metrics, JSON and documentation.
 func (v Entry) String() string {
@@ -167,6 +170,13 @@ const (
 	RegionLines    = 65536
 	RegionMax      = 64
 	RegionHeadLine = 1
+	RegionNone     = 65535
+)
+
+// What a class of a policy's tables holds by itself.
+const (
+	ClassWords  = 4
+	ClassGroups = 3
 )
 
 // What the kernel program and user space must agree on.

@@ -33,7 +33,14 @@ func (w *writer) filter(rules []mirror.Rule) (place, error) {
 		err := w.together(func() error {
 			_, number := w.last()
 			part.field.Region = uint32(number)
-			return part.write(newFieldWriter(w), part.field)
+			f := newFieldWriter(w)
+			if err := part.write(f, part.field); err != nil {
+				return err
+			}
+			if f.isAny(len(rules)) {
+				part.field.Region = abi.RegionNone
+			}
+			return nil
 		})
 		if err != nil {
 			return 0, fmt.Errorf("write %s: %w", part.name, err)

@@ -52,7 +52,7 @@ type writer struct {
 	next  int // free line of the last region
 	// words has, for each line of the last region that is a chunk, a bit for each of
 	// its words that is not zero.
-	words [abi.RegionLines]uint8
+	words [abi.RegionLines]uint8 // line 0, of no chunk, has none
 }
 
 func newWriter() *writer {
@@ -84,6 +84,12 @@ func (w *writer) alloc(n int) (place, error) {
 	at := place(number<<16 | w.next)
 	w.next += n
 	return at, nil
+}
+
+// allocAligned is alloc, at a line that is a multiple of n: a power of two.
+func (w *writer) allocAligned(n int) (place, error) {
+	w.next += -w.next & (n - 1)
+	return w.alloc(n)
 }
 
 // allocAnywhere is alloc, in a new region if need be.
@@ -118,6 +124,12 @@ func (w *writer) together(write func() error) error {
 		return err
 	}
 	return write()
+}
+
+// here returns the place that an entry leads to in the region that is being filled.
+func (w *writer) here(e entry) place {
+	_, number := w.last()
+	return place(number<<16 | int(e)&(abi.RegionLines-1))
 }
 
 // lineOf returns the struct T, of the generated ones, at a place. Its size is a

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"slices"
 
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
@@ -16,12 +17,25 @@ type reader struct {
 }
 
 func (r reader) find(region, root uint32, v value) bpf.XdpeelClass {
+	if region == abi.RegionNone {
+		return bpf.XdpeelClass{}
+	}
 	e := root
-	for abi.Entry(e>>30) != abi.EntryClass {
+	for entry(e).kind() != abi.EntryClass {
 		at := place(region<<16 | e&(abi.RegionLines-1))
-		if abi.Entry(e>>30) == abi.EntryTable {
-			e = lineOf[bpf.XdpeelTable](r.w, at).Entries[v.high>>60]
-			v = shift(v, digitBits)
+		if kind := entry(e).kind(); kind >= abi.EntryTable16 {
+			bits := digitBits * (1 + int(kind-abi.EntryTable16))
+			index := int(v.high >> (64 - bits))
+			e = uint32(lineOf[tableLine](r.w, at+place(index/16))[index%16])
+			v = shift(v, bits)
+			continue
+		}
+		if entry(e).kind() == abi.EntryLeaf {
+			leaf := lineOf[bpf.XdpeelClass](r.w, at)
+			if (v.high^leaf.Value)>>(64-leaf.Bits) == 0 {
+				return *leaf
+			}
+			e = leaf.Miss
 			continue
 		}
 		skip := lineOf[bpf.XdpeelSkip](r.w, at)
@@ -56,11 +70,9 @@ func (r reader) match(at place, h *mirror.Headers) int {
 	for word := range abi.LimitRules / wordRules {
 		rules := ^uint64(0)
 		for i, class := range classes {
-			if class.Groups[word/64]>>(word%64)&1 == 0 {
-				rules = 0
-				break
+			if regions[i] != abi.RegionNone {
+				rules &= r.word(regions[i], &class, word)
 			}
-			rules &= lineOf[line](r.w, place(regions[i]<<16|uint32(class.Chunks[word/8])))[word%8]
 		}
 		if rules != 0 {
 			return word*wordRules + bits.TrailingZeros64(rules)
@@ -69,7 +81,25 @@ func (r reader) match(at place, h *mirror.Headers) int {
 	return -1
 }
 
+// word returns one word of a class.
+func (r reader) word(region uint32, class *bpf.XdpeelClass, word int) uint64 {
+	if class.Chunks == 0 {
+		if i := slices.Index(class.Index[:], uint8(word)); i >= 0 {
+			return class.Words[i]
+		}
+		return 0
+	}
+	if class.Words[word/wordRules]>>(word%wordRules)&1 == 0 {
+		return 0
+	}
+	chunks := lineOf[bpf.XdpeelChunks](r.w, place(region<<16|uint32(class.Chunks)))
+	return lineOf[line](r.w, place(region<<16|uint32(chunks.Lines[word/8])))[word%8]
+}
+
 func (r reader) class(f *bpf.XdpeelField, line uint32) bpf.XdpeelClass {
+	if f.Region == abi.RegionNone {
+		return bpf.XdpeelClass{}
+	}
 	return *lineOf[bpf.XdpeelClass](r.w, place(f.Region<<16|line&(abi.RegionLines-1)))
 }
 

@@ -72,8 +72,8 @@ type activeRules struct {
 // toggle takes rules in that are not, and out that are.
 func (a *activeRules) toggle(rules []int32) {
 	for _, rule := range rules {
-		chunk := rule / chunkRules
-		a.chunks[chunk][rule%chunkRules/wordRules] ^= 1 << (rule % wordRules)
+		chunk := int(rule) / chunkRules
+		a.chunks[chunk][int(rule)%chunkRules/wordRules] ^= 1 << (rule % wordRules)
 		a.changed |= 1 << chunk
 	}
 }

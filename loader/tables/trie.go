@@ -7,7 +7,7 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 )
 
-// digitBits is how many bits a table looks at.
+// digitBits are a digit: tables look at one, two or three.
 const digitBits = 4
 
 // skipBits are what a skip compares: less is a table's work, more is not in one word.
@@ -20,8 +20,10 @@ const (
 type entry uint32
 
 func entryTo(kind abi.Entry, p place) entry {
-	return entry(kind)<<30 | entry(p.line())
+	return entry(kind)<<29 | entry(p.line())
 }
+
+func (e entry) kind() abi.Entry { return abi.Entry(e >> 29) }
 
 // block is the values that share their first bits.
 type block struct {
@@ -31,9 +33,9 @@ type block struct {
 
 func (b block) last() value { return b.first.or(tail(b.bits)) }
 
-// child returns the part of b in which the next digit is d.
-func (b block) child(d int) block {
-	return block{first: b.first.or(digit(uint64(d), b.bits)), bits: b.bits + digitBits}
+// child returns the part of b in which the next bits, so many, are d.
+func (b block) child(d, bits int) block {
+	return block{first: b.first.or(digits(uint64(d), b.bits, bits)), bits: b.bits + bits}
 }
 
 // within returns the intervals that have values in b.
@@ -50,43 +52,80 @@ func (f *fieldWriter) search(intervals []interval, b block) (entry, error) {
 	if len(intervals) == 1 {
 		return intervals[0].class, nil
 	}
-	if shared, miss, ok := oneWay(intervals, b); ok {
-		return f.skip(intervals, b, shared, miss)
+	part, miss := oneWay(intervals, b)
+	if inside := within(intervals, part); len(inside) == 1 && part.bits > b.bits {
+		return f.leaf(b, part, inside[0].class, miss)
+	}
+	part = part.widen(b)
+	if part.bits-b.bits >= skipBitsMin {
+		return f.skip(intervals, b, part, miss)
 	}
 	return f.table(intervals, b)
 }
 
+// tableSizes are the tables there are, by how many ways to go make one worth its memory.
+var tableSizes = []struct {
+	intervals int
+	kind      abi.Entry
+	bits      int
+}{
+	{512, abi.EntryTable4096, 3 * digitBits},
+	{32, abi.EntryTable256, 2 * digitBits},
+	{0, abi.EntryTable16, digitBits},
+}
+
 func (f *fieldWriter) table(intervals []interval, b block) (entry, error) {
+	size := tableSizes[0]
+	for _, size = range tableSizes {
+		if len(intervals) >= size.intervals && b.bits+size.bits <= 128 {
+			break
+		}
+	}
+	at, err := f.w.allocAligned(1 << size.bits / len(tableLine{}))
+	if err != nil {
+		return 0, err
+	}
+	for d := range 1 << size.bits {
+		to, err := f.search(intervals, b.child(d, size.bits))
+		if err != nil {
+			return 0, err
+		}
+		lineOf[tableLine](f.w, at+place(d/len(tableLine{})))[d%len(tableLine{})] = to
+	}
+	return entryTo(size.kind, at), nil
+}
+
+// tableLine is a line of a table.
+type tableLine [lineBytes / 4]entry
+
+// leaf writes that what is in a part of b is of one class, and all else in b of another.
+func (f *fieldWriter) leaf(b, part block, class, miss entry) (entry, error) {
 	at, err := f.w.alloc(1)
 	if err != nil {
 		return 0, err
 	}
-	var table bpf.XdpeelTable
-	for d := range table.Entries {
-		to, err := f.search(intervals, b.child(d))
-		if err != nil {
-			return 0, err
-		}
-		table.Entries[d] = uint32(to)
-	}
-	*lineOf[bpf.XdpeelTable](f.w, at) = table
-	return entryTo(abi.EntryTable, at), nil
+	leaf := *lineOf[bpf.XdpeelClass](f.w, f.w.here(class))
+	n := part.bits - b.bits
+	leaf.Value, leaf.Bits = bitsFrom(part.first, b.bits)&^ones(n), uint8(n)
+	leaf.Miss = uint32(miss)
+	*lineOf[bpf.XdpeelClass](f.w, at) = leaf
+	return entryTo(abi.EntryLeaf, at), nil
 }
 
 // skip writes that what is in a part of b is to be searched further, and all else
 // in b is of one class.
-func (f *fieldWriter) skip(intervals []interval, b, shared block, miss entry) (entry, error) {
+func (f *fieldWriter) skip(intervals []interval, b, part block, miss entry) (entry, error) {
 	at, err := f.w.alloc(1)
 	if err != nil {
 		return 0, err
 	}
-	match, err := f.search(intervals, shared)
+	match, err := f.search(intervals, part)
 	if err != nil {
 		return 0, err
 	}
-	n := shared.bits - b.bits
+	n := part.bits - b.bits
 	*lineOf[bpf.XdpeelSkip](f.w, at) = bpf.XdpeelSkip{
-		Value: bitsFrom(shared.first, b.bits) &^ ones(n),
+		Value: bitsFrom(part.first, b.bits) &^ ones(n),
 		Mask:  ^ones(n),
 		Bits:  uint32(n),
 		Match: uint32(match),
@@ -95,25 +134,30 @@ func (f *fieldWriter) skip(intervals []interval, b, shared block, miss entry) (e
 	return entryTo(abi.EntrySkip, at), nil
 }
 
-// oneWay says whether all of b is of one class but for a part so small that a skip
-// leads to it, and returns that part, in whole digits, and the class.
-func oneWay(intervals []interval, b block) (part block, miss entry, ok bool) {
+// oneWay returns the smallest part of b, as far as one comparison goes, outside of
+// which all of b is of one class, and that class.
+func oneWay(intervals []interval, b block) (part block, miss entry) {
 	first, last := intervals[0], intervals[len(intervals)-1]
 	from, to := intervals[1].first, last.first.previous()
 	if first.class == last.class {
-		part = b.shrink(from, to)
-		return part, first.class, part.bits-b.bits >= skipBitsMin
+		return b.shrink(from, to), first.class
 	}
 	part, miss = b.shrink(b.first, to), last.class
 	if right := b.shrink(from, b.last()); right.bits > part.bits {
 		part, miss = right, first.class
 	}
-	return part, miss, part.bits-b.bits >= skipBitsMin
+	return part, miss
 }
 
-// shrink returns the smallest part of b that both values are in, as far as one skip goes.
+// shrink returns the smallest part of b that both values are in.
 func (b block) shrink(from, to value) block {
 	bits := min(commonBits(from, to), b.bits+skipBitsMax)
-	bits -= (bits - b.bits) % digitBits
 	return block{first: from.andNot(tail(bits)), bits: bits}
+}
+
+// widen returns the smallest block around b, itself part of outer, that is whole
+// digits smaller than that.
+func (b block) widen(outer block) block {
+	bits := b.bits - (b.bits-outer.bits)%digitBits
+	return block{first: b.first.andNot(tail(bits)), bits: bits}
 }

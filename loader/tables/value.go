@@ -55,12 +55,16 @@ func tail(n int) value {
 // ones has ones behind the first n bits of a word.
 func ones(n int) uint64 { return ^uint64(0) >> n }
 
-// digit is v as the four bits behind the first n, which is a multiple of 4.
-func digit(v uint64, n int) value {
+// digits is v as the bits, so many, behind the first n.
+func digits(v uint64, n, bits int) value {
+	return value{v << (64 - bits), 0}.shiftRight(n)
+}
+
+func (v value) shiftRight(n int) value {
 	if n >= 64 {
-		return value{0, v << (124 - n)}
+		return value{0, v.high >> (n - 64)}
 	}
-	return value{v << (60 - n), 0}
+	return value{v.high >> n, v.low>>n | v.high<<1<<(63-n)}
 }
 
 // bitsFrom returns the 64 bits of v behind the first n.

@@ -31,6 +31,7 @@ var enums = []struct {
 	{"sampling", "is what is left out of the packets that a session's filter takes", false},
 	{"entry", "is what a search in a policy's tables meets", false},
 	{"region", "The measures of a policy's tables, in lines of 64 bytes.", true},
+	{"class_limit", "What a class of a policy's tables holds by itself.", true},
 	{"limit", "What the kernel program and user space must agree on.", true},
 	{"room", "Bytes of a frame that a ring record has room for: records come in these sizes.", true},
 }
