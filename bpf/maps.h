@@ -50,7 +50,7 @@ struct {
 /*
  * The accounts of the sessions. Key: session.account; 0 is shared by all that
  * came after the table was full. Value: one CPU's counts. Written by the
- * program, read by loader/ledger.go. 16,384 x 56 bytes: 0.9 MB a CPU.
+ * program, read by loader/ledger.go. 16,384 x 64 bytes: 1 MB a CPU.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -62,7 +62,7 @@ struct {
 /*
  * What happened of late to sessions that no policy knows, or whose source is
  * denied; the least recently seen make room. Key: who mirrored. Written by the
- * program, read by loader/strangers.go. 8,192 x some 120 bytes: 1 MB.
+ * program, read by loader/ledger.go. 8,192 x some 120 bytes: 1 MB.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -75,14 +75,16 @@ struct {
 struct datagram_key {
 	__u64 source[2];
 	__u64 destination[2];
-	__u32 id;               /* identification */
-	__u32 vni_and_protocol; /* VNI << 8 | protocol; of IPv6 0, since each fragment may name another */
+	__u32 id;       /* identification */
+	__u32 vni;
+	__u32 protocol; /* of IPv6 0, since each fragment may name another */
+	__u32 is_ipv6;  /* 1: ::ffff:a.b.c.d is not a.b.c.d here */
 };
 
 /*
  * The flows of fragmented datagrams, where sampling is by flow. Key: the
  * datagram. Value: the flow hash of its first fragment. Written and read by the
- * program alone. 16,384 x some 120 bytes: 2 MB.
+ * program alone. 16,384 x some 130 bytes: 2 MB.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -115,7 +117,7 @@ struct {
 /*
  * One ring for each possible CPU, since producers that share one halve its
  * rate. Key: CPU. Value: a ring of struct packet records. The loader sets both
- * sizes and makes the rings: loader/rings.go has the arithmetic.
+ * sizes and makes the rings: loader/ring.go has the arithmetic.
  */
 struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

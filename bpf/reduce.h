@@ -50,7 +50,9 @@ static __always_inline struct datagram_key datagram_of(__u32 vni, const struct h
 		.source = { headers->source[0], headers->source[1] },
 		.destination = { headers->destination[0], headers->destination[1] },
 		.id = headers->fragment_id,
-		.vni_and_protocol = vni << 8 | (ipv4 ? headers->protocol : 0),
+		.vni = vni,
+		.protocol = ipv4 ? headers->protocol : 0,
+		.is_ipv6 = !ipv4,
 	};
 }
 

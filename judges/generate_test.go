@@ -89,6 +89,7 @@ func TestGeneratorLeavesNothingOut(t *testing.T) {
 	}
 	atLeast(t, seen, "jumbo", 10)
 	atLeast(t, seen, "rule beyond a chunk", 10)
+	atLeast(t, seen, "rule beyond a group", 10)
 	atLeast(t, seen, "change of policy", 20)
 }
 
@@ -134,6 +135,7 @@ func countPolicied(count func(string, bool), wanted *mirror.SessionPolicy, packe
 		count("first rule", packet.Rule == 1)
 		count("rule beyond a word", packet.Rule > 64)
 		count("rule beyond a chunk", packet.Rule > 512)
+		count("rule beyond a group", packet.Rule > 4096)
 		count("rule of egress", int(packet.Rule) > len(filter.Ingress))
 	}
 	headers := mirror.ReadHeaders(packet.Data)

@@ -12,7 +12,7 @@ import (
 
 // datagramKey has the size of struct datagram_key of bpf/maps.h, which only the
 // program reads.
-type datagramKey [40]byte
+type datagramKey [48]byte
 
 // forget empties the maps, as if the program had just been loaded.
 func (p *kernelProgram) forget() error {

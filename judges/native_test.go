@@ -59,11 +59,14 @@ func TestPanelNoticesDefects(t *testing.T) {
 	}
 	t.Parallel()
 	tests := []struct{ name, file, right, wrong string }{
-		{"port compared off by one", "filter.h", "(__u64)headers->destination_port << 48", "(__u64)(__u16)(headers->destination_port + 1) << 48"},
+		{"port compared off by one", "filter.h", "headers, headers->destination_port,", "headers, headers->destination_port + 1,"},
 		{"rules of the other direction", "filter.h", "packet->direction != DIRECTION_EGRESS", "packet->direction != DIRECTION_INGRESS"},
 		{"egress rules not tried", "filter.h", "rule == NO_RULE && packet->direction != DIRECTION_INGRESS", "packet->direction == DIRECTION_EGRESS"},
 		{"egress rules numbered from 1", "filter.h", "rule += wanted->ingress_rules", "rule += 0"},
-		{"rules that reject accept", "filter.h", "is_accepted(policy, filter, search.rule)", "true"},
+		{"rules that reject accept", "filter.h", "is_accepted(policy, filter, rule) ? rule", "true ? rule"},
+		{"dense classes without their first group", "filter.h", "common_groups(search->found, 0)", "0"},
+		{"half of a sparse class", "filter.h", "i < CLASS_WORDS; i++)\n\t\t\trules", "i < CLASS_WORDS / 2; i++)\n\t\t\trules"},
+		{"leaves that hold any value", "policy.h", "(value->high ^ leaf->value) >> ((64 - leaf->bits) & 63)", "leaf->bits == 99"},
 		{"fragments forgotten", "reduce.h", "return first ? *first : hash", "return first ? hash : hash"},
 		{"flows of one direction", "reduce.h", "mix(mix(hash, a ^ b), a + b)", "mix(mix(hash, a), b)"},
 		{"sampling one late", "reduce.h", "count->candidates++ % one_in", "++count->candidates % one_in"},

@@ -12,18 +12,19 @@ func (m *policyMaker) filter() *mirror.Filter {
 }
 
 // rules are few as a rule, at times more than a word, a chunk or a group of the
-// tables holds. However many they are, some twenty of them are about the cast, so
-// that a packet may be decided by any.
+// tables holds. However many they are, some twenty of them are about the cast, all
+// over the list or at its end, so that a packet may be decided by any.
 func (m *policyMaker) rules() []mirror.Rule {
 	d := m.dice
-	most := pickWeighted(d, []weighted[int]{{35, 4}, {30, 20}, {30, 200}, {5, 5000}})
+	most := pickWeighted(d, []weighted[int]{{30, 4}, {25, 20}, {25, 200}, {15, 1200}, {5, abi.LimitRules}})
 	rules := make([]mirror.Rule, d.between(0, most))
+	atEnd := d.percent(50)
 	number := 0
 	for i := range rules {
 		number += d.between(1, 3)
 		rules[i] = m.rule()
 		rules[i].Number = number
-		if d.below(len(rules)) >= 20 {
+		if atEnd && i < len(rules)-20 || !atEnd && d.below(len(rules)) >= 20 {
 			other := newIP(d, pick(d, 4, 6))
 			rules[i].Source = netip.PrefixFrom(other.addr(), 8*len(other.slice()))
 		}

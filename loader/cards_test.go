@@ -116,7 +116,7 @@ func (w *wire) checkFrames(mode Mode, lengths ...int) {
 		inner := frames.UDPFrame(client, instance, frames.Payload(length-42))
 		session := mirror.Session{VNI: uint32(i), Source: source}
 		sent = append(sent, frames.Wrap(inner, session.VNI, source, target))
-		want = append(want, mirror.Packet{Session: session, Direction: abi.DirectionIngress, Length: len(inner), Data: inner})
+		want = append(want, mirror.Packet{Session: session, Direction: abi.DirectionIngress, Length: len(inner), Data: inner, Outputs: mirror.FirstOutput})
 	}
 	probes := w.awaitWire(l)
 	w.send(sent)

@@ -199,7 +199,7 @@ func TestJumboFrames(t *testing.T) {
 				inner := frames.UDPFrame(client, instance, frames.Payload(length))
 				sent = append(sent, frames.Wrap(inner, session.VNI, source, target))
 				want = append(want, mirror.Packet{
-					Session: session, Direction: abi.DirectionIngress, Length: len(inner), Data: inner,
+					Session: session, Direction: abi.DirectionIngress, Length: len(inner), Data: inner, Outputs: mirror.FirstOutput,
 				})
 			}
 			w.send(sent)

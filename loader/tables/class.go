@@ -79,21 +79,20 @@ func (f *fieldWriter) class(set ruleSet) (entry, error) {
 	if err != nil {
 		return 0, err
 	}
-	class := f.sparse(set)
-	if class == nil {
+	class, ok := f.sparse(set)
+	if !ok {
 		if class, err = f.dense(set); err != nil {
 			return 0, err
 		}
 	}
-	*lineOf[bpf.XdpeelClass](f.w, p) = *class
+	*lineOf[bpf.XdpeelClass](f.w, p) = class
 	e := entryTo(abi.EntryClass, p)
 	f.classes[set] = e
 	return e, nil
 }
 
-// sparse returns the class of a set that has few words, nil if it has too many.
-func (f *fieldWriter) sparse(set ruleSet) *bpf.XdpeelClass {
-	var class bpf.XdpeelClass
+// sparse returns the class of a set that has few words, false if it has too many.
+func (f *fieldWriter) sparse(set ruleSet) (class bpf.XdpeelClass, ok bool) {
 	for i := range class.Index {
 		class.Index[i] = 0xff
 	}
@@ -102,27 +101,27 @@ func (f *fieldWriter) sparse(set ruleSet) *bpf.XdpeelClass {
 	for chunk, at := range set {
 		for words := f.w.words[at]; words != 0; words &= words - 1 {
 			if n == abi.ClassWords {
-				return nil
+				return class, false
 			}
 			word := bits.TrailingZeros8(words)
 			class.Index[n], class.Words[n] = uint8(chunk*len(line{})+word), r[at][word]
 			n++
 		}
 	}
-	return &class
+	return class, true
 }
 
 // dense returns the class of a set that has many words.
-func (f *fieldWriter) dense(set ruleSet) (*bpf.XdpeelClass, error) {
+func (f *fieldWriter) dense(set ruleSet) (class bpf.XdpeelClass, err error) {
 	p, err := f.w.alloc(1)
 	if err != nil {
-		return nil, err
+		return class, err
 	}
 	copy(lineOf[bpf.XdpeelChunks](f.w, p).Lines[:], set[:])
-	class := bpf.XdpeelClass{Chunks: uint16(p.line())}
+	class.Chunks = uint16(p.line())
 	for chunk, at := range set {
 		first := chunk * len(line{}) // word, of the whole set
 		class.Words[first/wordRules] |= uint64(f.w.words[at]) << (first % wordRules)
 	}
-	return &class, nil
+	return class, nil
 }

@@ -1,6 +1,9 @@
 package tables
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // span is an extent and the rules that match it.
 type span struct {
@@ -23,6 +26,32 @@ type event struct {
 
 // events returns where spans begin and end, in order.
 func events(spans []span) []event {
+	list := unsortedEvents(spans)
+	if sortShort(list) {
+		return list
+	}
+	slices.SortFunc(list, func(a, b event) int { return a.at.compare(b.at) })
+	return list
+}
+
+// sortShort sorts events of a field of at most 32 bits, which is most of them, as
+// plain numbers: several times faster.
+func sortShort(list []event) bool {
+	keys := make([]uint64, len(list))
+	for i, e := range list {
+		if e.at.low != 0 || e.at.high<<32 != 0 {
+			return false
+		}
+		keys[i] = e.at.high | uint64(e.span)
+	}
+	slices.Sort(keys)
+	for i, key := range keys {
+		list[i] = event{value{high: key &^ math.MaxUint32}, int(key & math.MaxUint32)}
+	}
+	return true
+}
+
+func unsortedEvents(spans []span) []event {
 	list := make([]event, 0, 2*len(spans))
 	for i := range spans {
 		list = append(list, event{spans[i].first, i})
@@ -30,7 +59,6 @@ func events(spans []span) []event {
 			list = append(list, event{after, i})
 		}
 	}
-	slices.SortFunc(list, func(a, b event) int { return a.at.compare(b.at) })
 	return list
 }
 
