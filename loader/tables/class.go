@@ -13,115 +13,100 @@ const (
 	chunkRules = len(line{}) * wordRules
 )
 
-// chunksMax is how many chunks a set of all rules has.
-const chunksMax = abi.LimitRules / chunkRules
-
-// ruleSet is a set of rules: the lines of its chunks, 0 where there are none.
-type ruleSet [chunksMax]uint16
-
 // fieldWriter writes the trie and the classes of one field, all in one region.
 type fieldWriter struct {
 	w       *writer
 	chunks  map[line]uint16
-	classes map[ruleSet]entry
+	lists   map[bpf.XdpeelChunks]uint16
+	classes map[bpf.XdpeelClass]entry
+	rules   int // of the first class that was written
 }
 
-func newFieldWriter(w *writer) *fieldWriter {
-	return &fieldWriter{w: w, chunks: make(map[line]uint16), classes: make(map[ruleSet]entry)}
+// newFieldWriter returns a writer for a field of so many rules.
+func newFieldWriter(w *writer, rules int) *fieldWriter {
+	return &fieldWriter{
+		w: w, chunks: make(map[line]uint16), lists: make(map[bpf.XdpeelChunks]uint16, rules),
+		classes: make(map[bpf.XdpeelClass]entry, rules),
+	}
 }
 
 // isAny says whether the field tells no packets apart: all are of one class, which
 // has all rules there are.
 func (f *fieldWriter) isAny(rules int) bool {
-	r, _ := f.w.last()
-	for set := range f.classes {
-		matching := 0
-		for _, at := range set {
-			for _, word := range r[at] {
-				matching += bits.OnesCount64(word)
-			}
-		}
-		return len(f.classes) == 1 && matching == rules
-	}
-	return false
+	return len(f.classes) == 1 && f.rules == rules
 }
 
-// chunk returns the line of a chunk; equal ones share theirs.
-func (f *fieldWriter) chunk(bits *line) (uint16, error) {
-	if *bits == (line{}) {
-		return 0, nil
-	}
-	if at, ok := f.chunks[*bits]; ok {
-		return at, nil
-	}
-	p, err := f.w.alloc(1)
-	if err != nil {
+// class returns the entry at which a search ends with the active rules. Equal
+// classes share a line.
+func (f *fieldWriter) class(a *activeRules) (entry, error) {
+	var class bpf.XdpeelClass
+	var err error
+	if a.count() <= abi.ClassWords {
+		class = sparse(a)
+	} else if class, err = f.dense(a); err != nil {
 		return 0, err
 	}
-	at := uint16(p.line())
-	*lineOf[line](f.w, p) = *bits
-	f.chunks[*bits] = at
-	f.w.words[at] = 0
-	for word, rules := range bits {
-		if rules != 0 {
-			f.w.words[at] |= 1 << word
-		}
-	}
-	return at, nil
-}
-
-// class returns the entry at which a search ends with a set of rules.
-func (f *fieldWriter) class(set ruleSet) (entry, error) {
-	if e, ok := f.classes[set]; ok {
+	if e, ok := f.classes[class]; ok {
 		return e, nil
 	}
 	p, err := f.w.alloc(1)
 	if err != nil {
 		return 0, err
 	}
-	class, ok := f.sparse(set)
-	if !ok {
-		if class, err = f.dense(set); err != nil {
-			return 0, err
-		}
-	}
 	*lineOf[bpf.XdpeelClass](f.w, p) = class
 	e := entryTo(abi.EntryClass, p)
-	f.classes[set] = e
+	if len(f.classes) == 0 {
+		f.rules = a.rules()
+	}
+	f.classes[class] = e
 	return e, nil
 }
 
-// sparse returns the class of a set that has few words, false if it has too many.
-func (f *fieldWriter) sparse(set ruleSet) (class bpf.XdpeelClass, ok bool) {
-	for i := range class.Index {
-		class.Index[i] = 0xff
-	}
+// sparse returns the class of rules in few words.
+func sparse(a *activeRules) (class bpf.XdpeelClass) {
 	n := 0
-	r, _ := f.w.last()
-	for chunk, at := range set {
-		for words := f.w.words[at]; words != 0; words &= words - 1 {
-			if n == abi.ClassWords {
-				return class, false
-			}
-			word := bits.TrailingZeros8(words)
-			class.Index[n], class.Words[n] = uint8(chunk*len(line{})+word), r[at][word]
+	for group, words := range a.groups {
+		for ; words != 0; words &= words - 1 {
+			word := group*wordRules + bits.TrailingZeros64(words)
+			class.Index[n], class.Words[n] = uint8(word), a.words[word]
 			n++
 		}
 	}
-	return class, true
+	for ; n < len(class.Index); n++ {
+		class.Index[n] = 0xff
+	}
+	return class
 }
 
-// dense returns the class of a set that has many words.
-func (f *fieldWriter) dense(set ruleSet) (class bpf.XdpeelClass, err error) {
+// dense returns the class of rules in many words, and writes them.
+func (f *fieldWriter) dense(a *activeRules) (class bpf.XdpeelClass, err error) {
+	for ; a.changed != 0; a.changed &= a.changed - 1 {
+		chunk := bits.TrailingZeros64(a.changed)
+		words := line(a.words[chunk*len(line{}):])
+		if a.lines.Lines[chunk], err = shared(f, f.chunks, words); err != nil {
+			return class, err
+		}
+	}
+	copy(class.Words[:], a.groups[:])
+	class.Chunks, err = shared(f, f.lists, a.lines)
+	return class, err
+}
+
+// shared returns the line that holds value: equal ones share theirs, and zeros are
+// in line 0.
+func shared[T comparable](f *fieldWriter, lines map[T]uint16, value T) (uint16, error) {
+	var zero T
+	if value == zero {
+		return 0, nil
+	}
+	if at, ok := lines[value]; ok {
+		return at, nil
+	}
 	p, err := f.w.alloc(1)
 	if err != nil {
-		return class, err
+		return 0, err
 	}
-	copy(lineOf[bpf.XdpeelChunks](f.w, p).Lines[:], set[:])
-	class.Chunks = uint16(p.line())
-	for chunk, at := range set {
-		first := chunk * len(line{}) // word, of the whole set
-		class.Words[first/wordRules] |= uint64(f.w.words[at]) << (first % wordRules)
-	}
-	return class, nil
+	*lineOf[T](f.w, p) = value
+	lines[value] = uint16(p.line())
+	return lines[value], nil
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
+// fieldLines is about how many lines a field takes for each of many rules that differ in it.
+const fieldLines = 4
+
 // filter writes the rules of one direction, and returns where. Without rules it
 // returns 0, which takes nothing.
 func (w *writer) filter(rules []mirror.Rule) (place, error) {
@@ -30,10 +33,10 @@ func (w *writer) filter(rules []mirror.Rule) (place, error) {
 		{"source ports", &filter.SourcePort, func(f *fieldWriter, out *bpf.XdpeelField) error { return f.ports(rules, sourcePortsOf, out) }},
 		{"destination ports", &filter.DestinationPort, func(f *fieldWriter, out *bpf.XdpeelField) error { return f.ports(rules, destinationPortsOf, out) }},
 	} {
-		err := w.together(func() error {
+		err := w.together(fieldLines*len(rules), func() error {
 			_, number := w.last()
 			part.field.Region = uint32(number)
-			f := newFieldWriter(w)
+			f := newFieldWriter(w, len(rules))
 			if err := part.write(f, part.field); err != nil {
 				return err
 			}

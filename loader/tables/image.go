@@ -50,9 +50,6 @@ var errImageFull = errors.New("more than 256 MiB of tables")
 type writer struct {
 	image Image
 	next  int // free line of the last region
-	// words has, for each line of the last region that is a chunk, a bit for each of
-	// its words that is not zero.
-	words [abi.RegionLines]uint8 // line 0, of no chunk, has none
 }
 
 func newWriter() *writer {
@@ -112,8 +109,14 @@ func (w *writer) rollback(line int) {
 }
 
 // together runs write so that all it allocates is in one region: if the rest of
-// the last one is too small, in a new one.
-func (w *writer) together(write func() error) error {
+// the last one is too small, in a new one. expected lines, of which there may be
+// more, spare it to find out.
+func (w *writer) together(expected int, write func() error) error {
+	if w.next > 1 && w.next+expected > abi.RegionLines {
+		if err := w.turn(); err != nil {
+			return err
+		}
+	}
 	before := w.next
 	err := write()
 	if !errors.Is(err, errRegionFull) || before == 1 {

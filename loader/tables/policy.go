@@ -68,7 +68,7 @@ func (w *writer) allowed(sources []netip.Prefix, head *bpf.XdpeelPolicyHead) err
 		rules = append(rules, mirror.Rule{Source: prefix})
 	}
 	var field bpf.XdpeelField
-	err := newFieldWriter(w).addresses(rules, sourceOf, &field)
+	err := newFieldWriter(w, len(rules)).addresses(rules, sourceOf, &field)
 	head.AllowedIpv4, head.AllowedIpv6 = field.Root, field.RootIpv6
 	return err
 }

@@ -2,7 +2,11 @@ package tables
 
 import (
 	"math"
+	"math/bits"
 	"slices"
+
+	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/bpf/abi"
 )
 
 // span is an extent and the rules that match it.
@@ -76,7 +80,7 @@ func (f *fieldWriter) sweep(spans []span, always []int32) ([]interval, error) {
 			n++
 		}
 		list = list[n:]
-		class, err := f.activeClass(&active)
+		class, err := f.class(&active)
 		if err != nil {
 			return nil, err
 		}
@@ -92,32 +96,38 @@ func (f *fieldWriter) sweep(spans []span, always []int32) ([]interval, error) {
 
 // activeRules are the rules that match the value that a sweep has come to.
 type activeRules struct {
-	chunks  [len(ruleSet{})]line
-	set     ruleSet // the chunks' lines, but of those that changed
-	changed uint32  // a bit for each chunk
+	words   [abi.LimitRules / wordRules]uint64
+	groups  [abi.ClassGroups]uint64 // a bit for each word that is not zero
+	changed uint64                  // a bit for each chunk that changed since lines were written
+	lines   bpf.XdpeelChunks        // the chunks' lines, as far as they are written
 }
 
 // toggle takes rules in that are not, and out that are.
 func (a *activeRules) toggle(rules []int32) {
 	for _, rule := range rules {
-		chunk := int(rule) / chunkRules
-		a.chunks[chunk][int(rule)%chunkRules/wordRules] ^= 1 << (rule % wordRules)
-		a.changed |= 1 << chunk
+		word := rule / wordRules
+		a.words[word] ^= 1 << (rule % wordRules)
+		if a.words[word] != 0 {
+			a.groups[word/wordRules] |= 1 << (word % wordRules)
+		} else {
+			a.groups[word/wordRules] &^= 1 << (word % wordRules)
+		}
+		a.changed |= 1 << (int(rule) / chunkRules)
 	}
 }
 
-// activeClass returns the class of the rules that are active.
-func (f *fieldWriter) activeClass(a *activeRules) (entry, error) {
-	for chunk := range a.set {
-		if a.changed>>chunk&1 == 0 {
-			continue
-		}
-		at, err := f.chunk(&a.chunks[chunk])
-		if err != nil {
-			return 0, err
-		}
-		a.set[chunk] = at
+// count returns how many words are not zero.
+func (a *activeRules) count() (n int) {
+	for _, group := range a.groups {
+		n += bits.OnesCount64(group)
 	}
-	a.changed = 0
-	return f.class(a.set)
+	return n
+}
+
+// rules returns how many rules are active.
+func (a *activeRules) rules() (n int) {
+	for _, word := range a.words {
+		n += bits.OnesCount64(word)
+	}
+	return n
 }

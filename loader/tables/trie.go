@@ -46,9 +46,18 @@ func within(intervals []interval, b block) []interval {
 	return intervals[:sort.Search(len(intervals), func(i int) bool { return intervals[i].first.compare(last) > 0 })]
 }
 
-// search writes the trie in which every value is found to be of its class.
+// upTo returns how many of the first intervals begin at last or before.
+func upTo(intervals []interval, last value) int {
+	n := 1
+	for n < len(intervals) && intervals[n].first.compare(last) <= 0 {
+		n++
+	}
+	return n
+}
+
+// search writes the trie in which every value of b is found to be of its class.
+// The intervals are those that have values in b.
 func (f *fieldWriter) search(intervals []interval, b block) (entry, error) {
-	intervals = within(intervals, b)
 	if len(intervals) == 1 {
 		return intervals[0].class, nil
 	}
@@ -86,9 +95,15 @@ func (f *fieldWriter) table(intervals []interval, b block) (entry, error) {
 		return 0, err
 	}
 	for d := range 1 << size.bits {
-		to, err := f.search(intervals, b.child(d, size.bits))
+		child := b.child(d, size.bits)
+		n := upTo(intervals, child.last())
+		to, err := f.search(intervals[:n], child)
 		if err != nil {
 			return 0, err
+		}
+		intervals = intervals[n-1:] // the last may go on in the next child
+		if next, ok := child.last().next(); ok && len(intervals) > 1 && intervals[1].first == next {
+			intervals = intervals[1:] // it does not
 		}
 		lineOf[tableLine](f.w, at+place(d/len(tableLine{})))[d%len(tableLine{})] = to
 	}
@@ -119,7 +134,7 @@ func (f *fieldWriter) skip(intervals []interval, b, part block, miss entry) (ent
 	if err != nil {
 		return 0, err
 	}
-	match, err := f.search(intervals, part)
+	match, err := f.search(within(intervals, part), part)
 	if err != nil {
 		return 0, err
 	}
