@@ -66,11 +66,6 @@ static __always_inline struct headers *new_headers(void)
 	return headers;
 }
 
-static __always_inline __u64 number_of(const __be32 words[2])
-{
-	return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
-}
-
 static __always_inline __u64 mapped(__be32 ipv4)
 {
 	return 0xffffULL << 32 | bpf_ntohl(ipv4);

@@ -46,6 +46,12 @@ struct datagram {
 	enum fragment fragment;
 };
 
+/* Half of an address as a number, big endian. */
+static __always_inline __u64 number_of(const __be32 words[2])
+{
+	return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
+}
+
 /* Writes an IPv4 address as ::ffff:a.b.c.d. */
 static __always_inline void map_ipv4(__be32 address[4], __be32 ipv4)
 {

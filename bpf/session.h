@@ -2,12 +2,15 @@
 /* Who mirrored a packet, and what the policy wants of that session. */
 #pragma once
 
+#include <stdbool.h>
+
 #include <linux/bpf.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "ip.h"
 #include "maps.h"
 #include "policy.h"
 
@@ -25,11 +28,6 @@ struct wanted {
 	__u64 source[2];
 	__u32 vni;
 };
-
-static __always_inline __u64 half_of(const __be32 words[2])
-{
-	return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
-}
 
 static __always_inline bool is_ipv4(const __u64 address[2])
 {
@@ -107,8 +105,8 @@ __noinline __u32 resolve(struct region_lines *region, const struct session_key *
 		return RESOLVED_UNKNOWN;
 	head = line_at(region, REGION_HEAD_LINE);
 	wanted.vni = key->vni;
-	wanted.source[0] = half_of(key->source);
-	wanted.source[1] = half_of(key->source + 2);
+	wanted.source[0] = number_of(key->source);
+	wanted.source[1] = number_of(key->source + 2);
 	if (!is_allowed(region, head, &wanted))
 		return RESOLVED_DENIED;
 	policy = find_policy(region, &wanted);

@@ -30,6 +30,7 @@ for purpose in "$@"; do
 		need tcpdump tcpdump
 		need dumpcap wireshark-common
 		need xdpdump xdp-tools
+		need nft nftables
 		;;
 	generate)
 		need clang-19 clang-19
