@@ -83,7 +83,7 @@ enum limit {
 	LIMIT_INNER_VLANS = 3,       /* VLAN tags looked through for an inner IP header */
 	LIMIT_IPV6_EXTENSIONS = 8,   /* IPv6 extension headers walked; with more it is the host's */
 	LIMIT_SNAP_LENGTH = 65535,   /* bytes of an inner frame, and so what one record can carry */
-	LIMIT_SESSIONS = 16384,      /* sessions with an account of their own; account 0 is of all others */
+	LIMIT_SESSIONS = 16384,      /* accounts, of which the first is shared; and sessions of a policy */
 	LIMIT_RULES = 10240,         /* rules of one direction of a filter */
 	LIMIT_OUTPUTS = 32,          /* outputs that a session can name: bits of packet.outputs */
 	LIMIT_STRANGERS = 8192,      /* unknown sessions that are remembered */
@@ -171,7 +171,7 @@ struct stranger {
  * A policy as the program reads it: an array of regions, each of 65,536 lines of
  * 64 bytes. A *place* is a line of a region: region << 16 | line. Line 0 of every
  * region is zeros, and so is what a place of 0 says: nothing. All in host byte
- * order. loader/tables writes it, bpf/policy.h and bpf/filter.h read it.
+ * order. loader/tables writes it; the stages read it through bpf/policy.h.
  */
 enum region {
 	REGION_LINES = 65536,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The maps: for each its key, its value, who writes and who reads it, and what it costs. */
+/*
+ * The maps: for each its key, its value, who writes and who reads it, and what it
+ * costs. One more, which only holds what has no room on the stack, is in headers.h.
+ */
 #pragma once
 
 #include <linux/bpf.h>
@@ -29,7 +32,7 @@ struct {
 
 /*
  * The sessions seen. Key: who mirrored. Written by the program when it meets a
- * session or learns its MAC, read by loader/ledger.go. 16,384 x some 100 bytes:
+ * session, learns its MAC, or meets it under a new policy, read by loader/ledger.go. 16,384 x some 100 bytes:
  * 1.6 MB.
  */
 struct {

@@ -4,10 +4,10 @@
 /*
  * A mirrored packet's way through the kernel: its wrapping is read, its session
  * found, its inner headers looked at, its session's filter and sampling applied,
- * and a copy of the inner frame handed to user space. Each stage is a header; each returns an outcome, or OUTCOME_MAX
- * to let the next one decide. The entry calls them in order and counts the one
- * outcome at the one exit. What is not a mirrored packet of ours leaves as it
- * came.
+ * and a copy of the inner frame handed to user space. Each stage is a header;
+ * each returns an outcome, or OUTCOME_MAX to let the next one decide. The entry
+ * calls them in order and counts the one outcome at the one exit. What is not a
+ * mirrored packet of ours leaves as it came.
  */
 #include <linux/bpf.h>
 

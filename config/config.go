@@ -33,7 +33,7 @@ type OnExit string
 
 // The values of OnExit.
 const (
-	OnExitKeep   OnExit = "keep" // it stays attached, and a later daemon goes on with it
+	OnExitKeep   OnExit = "keep" // it is to stay attached, for a later daemon; not in this version
 	OnExitDetach OnExit = "detach"
 )
 

@@ -1,5 +1,5 @@
 // Package export is what leaves xdpeel: batches of packets into files and pipes
-// as pcapng, and onto a terminal as lines.
+// as pcapng, onto a terminal as lines, and the ledger as metrics.
 //
 // Each output keeps its own account of the packets that it was offered. A file
 // on a full disk is cut back to its last whole block, so that what is left of
@@ -24,7 +24,8 @@ const standardOutput = "-"
 // but for Account, which any may call at any time.
 type Sink interface {
 	// Write takes the packets of b and keeps nothing of it. Once it has returned
-	// an error the sink takes no more: later packets are counted as lost.
+	// an error the sink takes no more, unless it can be resumed: later packets are
+	// counted as lost.
 	Write(b *mirror.Batch) error
 	// Flush hands on what Write has put aside.
 	Flush() error

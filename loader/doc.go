@@ -1,5 +1,5 @@
 // Package loader owns the kernel objects: it loads the program, attaches it to
-// an interface, reads its rings and its ledger.
+// an interface, gives it a policy, reads its rings and its ledger.
 //
 // The program is held by a link whose file descriptor belongs to this process.
 // However the process ends, the kernel takes the program off; nothing has to be

@@ -59,28 +59,29 @@ func checkCapabilities() error {
 // that the program calls. It asks the kernel instead of its version, since
 // distributions carry features back.
 func checkKernel() error {
-	for _, helper := range []asm.BuiltinFunc{asm.FnXdpLoadBytes, asm.FnXdpGetBuffLen, asm.FnRingbufReserve} {
-		err := features.HaveProgramHelper(ebpf.XDP, helper)
+	for _, helper := range helpers {
+		err := features.HaveProgramHelper(ebpf.XDP, helper.function)
 		if errors.Is(err, ebpf.ErrNotSupported) {
 			return fmt.Errorf("%w: Linux %s has no %s for XDP; xdpeel needs Linux 6.1 or newer",
-				ErrKernel, kernelRelease(), helperName(helper))
+				ErrKernel, kernelRelease(), helper.name)
 		}
 		if err != nil {
-			return fmt.Errorf("ask the kernel for %s: %w", helperName(helper), err)
+			return fmt.Errorf("ask the kernel for %s: %w", helper.name, err)
 		}
 	}
 	return nil
 }
 
-func helperName(helper asm.BuiltinFunc) string {
-	switch helper {
-	case asm.FnXdpLoadBytes:
-		return "bpf_xdp_load_bytes"
-	case asm.FnXdpGetBuffLen:
-		return "bpf_xdp_get_buff_len"
-	default:
-		return "bpf_ringbuf_reserve"
-	}
+// helpers are the program's younger ones.
+var helpers = []struct {
+	function asm.BuiltinFunc
+	name     string
+}{
+	{asm.FnXdpLoadBytes, "bpf_xdp_load_bytes"},
+	{asm.FnXdpGetBuffLen, "bpf_xdp_get_buff_len"},
+	{asm.FnRingbufReserve, "bpf_ringbuf_reserve"},
+	{asm.FnLoop, "bpf_loop"},
+	{asm.FnKtimeGetCoarseNs, "bpf_ktime_get_coarse_ns"},
 }
 
 func kernelRelease() string {

@@ -41,7 +41,7 @@ type SessionAccount struct {
 	Truncated  uint64 // packets that the mirror session had cut
 	Filtered   uint64 // packets that the filter did not take
 	SampledOut uint64 // packets that sampling left out
-	Lost       uint64 // packets that no output received, for want of room in the ring
+	Lost       uint64 // packets that did not reach user space, for whatever reason
 	LastSeen   int64  // of the last packet, in nanoseconds since the Unix epoch; 0: unknown
 }
 

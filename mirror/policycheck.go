@@ -16,6 +16,9 @@ func (p *Policy) Check() error {
 	if n := len(p.Sessions); n > abi.LimitSessions {
 		errs = append(errs, fmt.Errorf("check policy: %d sessions, at most %d are allowed", n, abi.LimitSessions))
 	}
+	if n := len(p.AllowSources); n > abi.LimitRules {
+		errs = append(errs, fmt.Errorf("check policy: %d allowed sources, at most %d are allowed", n, abi.LimitRules))
+	}
 	for _, network := range p.AllowSources {
 		if err := checkSourceNetwork(network); err != nil {
 			errs = append(errs, fmt.Errorf("check policy: allowed source %s: %w", network, err))

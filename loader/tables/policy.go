@@ -60,9 +60,6 @@ func flag(b bool) uint8 {
 // allowed writes a search that ends at a class with a rule in it for all that is
 // allowed: each network is a rule.
 func (w *writer) allowed(sources []netip.Prefix, head *bpf.XdpeelPolicyHead) error {
-	if len(sources) > abi.LimitRules {
-		return fmt.Errorf("%d networks, at most %d are allowed", len(sources), abi.LimitRules)
-	}
 	rules := make([]mirror.Rule, 0, len(sources))
 	for _, prefix := range sources {
 		rules = append(rules, mirror.Rule{Source: prefix})
