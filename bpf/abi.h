@@ -231,7 +231,6 @@ struct session_policy {
  */
 enum entry {
 	ENTRY_CLASS,      /* the line is a struct class: the end */
-	ENTRY_LEAF,       /* a struct class, if its bits are the next ones: the end; else go on at its `miss` */
 	ENTRY_SKIP,       /* a struct skip: compare several bits at once */
 	ENTRY_TABLE_16,   /* entries by the next 4 bits */
 	ENTRY_TABLE_256,  /* by the next 8 bits; the line is a multiple of 16 */
@@ -278,13 +277,13 @@ enum class_limit {
  * of 64 bits each that say which words are not zero, and `chunks` leads to them all.
  */
 struct class {
-	__u64 value;  /* of a leaf: the bits that it is for, from the highest down */
 	__u64 words[CLASS_WORDS];
-	__u32 miss;   /* of a leaf: entry of a class */
+	__u64 value;  /* the next bits, from the highest down, must be these ... */
+	__u64 mask;   /* ... as far as there are ones here; 0: whatever they are */
+	__u32 miss;   /* line of the class that it is if they are others */
 	__u16 chunks; /* line of a struct chunks of the same region, if it is dense; else 0 */
-	__u8 bits;    /* of a leaf: 1 to 60 */
 	__u8 index[CLASS_WORDS]; /* which words those are, ascending; 255 behind the last */
-	__u8 _pad[13];
+	__u8 _pad[6];
 };
 
 /* The words of a dense class: word w is word w % 8 of the line chunks[w / 8]. */

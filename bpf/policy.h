@@ -65,13 +65,6 @@ static __always_inline __u32 table_entry(struct region_lines *region, __u32 tabl
 	return entry;
 }
 
-static __always_inline __u32 leaf_entry(const struct class *leaf, __u32 entry, const struct value *value)
-{
-	if ((value->high ^ leaf->value) >> ((64 - leaf->bits) & 63))
-		return leaf->miss;
-	return entry % REGION_LINES;
-}
-
 static __always_inline __u32 skip_entry(const struct skip *skip, struct value *value)
 {
 	if ((value->high ^ skip->value) & skip->mask)
@@ -87,29 +80,24 @@ static __always_inline __u32 skip_entry(const struct skip *skip, struct value *v
 __noinline __u32 find_class(struct region_lines *region, __u32 entry, __u64 high, __u64 low)
 {
 	struct value value = { high, low };
+	const struct class *class;
 
 	if (!region)
 		return 0;
 	for (int i = 0; i < STEPS_MAX; i++) {
-		switch (entry >> ENTRY_SHIFT) {
-		case ENTRY_LEAF:
-			entry = leaf_entry(line_at(region, entry), entry, &value);
+		__u32 kind = entry >> ENTRY_SHIFT;
+
+		if (kind == ENTRY_CLASS)
 			break;
-		case ENTRY_SKIP:
+		if (kind == ENTRY_SKIP)
 			entry = skip_entry(line_at(region, entry), &value);
-			break;
-		case ENTRY_TABLE_16:
+		else if (kind == ENTRY_TABLE_16)
 			entry = table_entry(region, entry, &value, 4);
-			break;
-		case ENTRY_TABLE_256:
+		else if (kind == ENTRY_TABLE_256)
 			entry = table_entry(region, entry, &value, 8);
-			break;
-		case ENTRY_TABLE_4096:
+		else
 			entry = table_entry(region, entry, &value, 12);
-			break;
-		default:
-			return entry % REGION_LINES;
-		}
 	}
-	return 0;
+	class = line_at(region, entry);
+	return ((value.high ^ class->value) & class->mask ? class->miss : entry) % REGION_LINES;
 }

@@ -35,13 +35,13 @@ type XdpeelChunks struct {
 
 type XdpeelClass struct {
 	_      structs.HostLayout
-	Value  uint64
 	Words  [4]uint64
+	Value  uint64
+	Mask   uint64
 	Miss   uint32
 	Chunks uint16
-	Bits   uint8
 	Index  [4]uint8
-	Pad    [13]uint8
+	Pad    [6]uint8
 }
 
 type XdpeelConfig struct {

@@ -148,14 +148,13 @@ type Entry uint8
 // The values of Entry.
 const (
 	EntryClass     Entry = 0
-	EntryLeaf      Entry = 1
-	EntrySkip      Entry = 2
-	EntryTable16   Entry = 3
-	EntryTable256  Entry = 4
-	EntryTable4096 Entry = 5
+	EntrySkip      Entry = 1
+	EntryTable16   Entry = 2
+	EntryTable256  Entry = 3
+	EntryTable4096 Entry = 4
 )
 
-var labelsOfEntry = [...]string{"class", "leaf", "skip", "table_16", "table_256", "table_4096"}
+var labelsOfEntry = [...]string{"class", "skip", "table_16", "table_256", "table_4096"}
 
 // String returns the label of v: the word for it in metrics, JSON and documentation.
 func (v Entry) String() string {

@@ -30,14 +30,6 @@ func (r reader) find(region, root uint32, v value) bpf.XdpeelClass {
 			v = shift(v, bits)
 			continue
 		}
-		if entry(e).kind() == abi.EntryLeaf {
-			leaf := lineOf[bpf.XdpeelClass](r.w, at)
-			if (v.high^leaf.Value)>>(64-leaf.Bits) == 0 {
-				return *leaf
-			}
-			e = leaf.Miss
-			continue
-		}
 		skip := lineOf[bpf.XdpeelSkip](r.w, at)
 		if (v.high^skip.Value)&skip.Mask != 0 {
 			e = skip.Miss
@@ -46,7 +38,11 @@ func (r reader) find(region, root uint32, v value) bpf.XdpeelClass {
 		e = skip.Match
 		v = shift(v, int(skip.Bits))
 	}
-	return *lineOf[bpf.XdpeelClass](r.w, place(region<<16|e&(abi.RegionLines-1)))
+	class := lineOf[bpf.XdpeelClass](r.w, place(region<<16|e&(abi.RegionLines-1)))
+	if (v.high^class.Value)&class.Mask != 0 {
+		class = lineOf[bpf.XdpeelClass](r.w, place(region<<16|class.Miss))
+	}
+	return *class
 }
 
 func shift(v value, n int) value {

@@ -121,10 +121,10 @@ func (f *fieldWriter) leaf(b, part block, class, miss entry) (entry, error) {
 	}
 	leaf := *lineOf[bpf.XdpeelClass](f.w, f.w.here(class))
 	n := part.bits - b.bits
-	leaf.Value, leaf.Bits = bitsFrom(part.first, b.bits)&^ones(n), uint8(n)
-	leaf.Miss = uint32(miss)
+	leaf.Value, leaf.Mask = bitsFrom(part.first, b.bits)&^ones(n), ^ones(n)
+	leaf.Miss = uint32(f.w.here(miss).line())
 	*lineOf[bpf.XdpeelClass](f.w, at) = leaf
-	return entryTo(abi.EntryLeaf, at), nil
+	return entryTo(abi.EntryClass, at), nil
 }
 
 // skip writes that what is in a part of b is to be searched further, and all else
