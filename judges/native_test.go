@@ -66,7 +66,7 @@ func TestPanelNoticesDefects(t *testing.T) {
 		{"rules that reject accept", "filter.h", "is_accepted(policy, filter, rule) ? rule", "true ? rule"},
 		{"dense classes without their first group", "filter.h", "common_groups(search->found, 0)", "0"},
 		{"half of a sparse class", "filter.h", "i < CLASS_WORDS; i++)\n\t\t\trules", "i < CLASS_WORDS / 2; i++)\n\t\t\trules"},
-		{"leaves that hold any value", "policy.h", "(value->high ^ leaf->value) >> ((64 - leaf->bits) & 63)", "leaf->bits == 99"},
+		{"classes that hold any value", "policy.h", "(value.high ^ class->value) & class->mask", "false"},
 		{"fragments forgotten", "reduce.h", "return first ? *first : hash", "return first ? hash : hash"},
 		{"flows of one direction", "reduce.h", "mix(mix(hash, a ^ b), a + b)", "mix(mix(hash, a), b)"},
 		{"sampling one late", "reduce.h", "count->candidates++ % one_in", "++count->candidates % one_in"},
