@@ -90,18 +90,21 @@ func (l *listener) end() (*mirror.Ledger, map[mirror.Loss]uint64) {
 // this side of the wire then.
 func (l *listener) awaitReceived(n uint64) {
 	l.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		ledger, _, err := l.program.Ledger()
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		if ledger.Received >= n {
-			return
-		}
+	for deadline := time.Now().Add(20 * time.Second); l.received() < n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			l.t.Fatalf("%d frames received, want %d", ledger.Received, n)
+			l.t.Fatalf("%d frames received, want %d", l.received(), n)
 		}
 	}
+}
+
+// received returns how many frames the program has counted.
+func (l *listener) received() uint64 {
+	l.t.Helper()
+	ledger, _, err := l.program.Ledger()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return ledger.Received
 }
 
 func (w *wire) send(list [][]byte) {
