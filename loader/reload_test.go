@@ -72,11 +72,12 @@ func TestReloadUnderLoad(t *testing.T) {
 	l.start(w.pair.B, ModeNative)
 	stop, sent := make(chan struct{}), make(chan uint64)
 	go func() { sent <- w.sendNumbered(stop) }()
-	const reloads = 50
 	var longest time.Duration
-	for i := range reloads {
+	reloads := 0
+	for start := time.Now(); reloads < 50 && time.Since(start) < 10*time.Second; {
+		reloads++
 		began := time.Now()
-		if err := l.program.SetPolicy(both[(i+1)%2].policy); err != nil {
+		if err := l.program.SetPolicy(both[reloads%2].policy); err != nil {
 			t.Error(err)
 		}
 		longest = max(longest, time.Since(began))

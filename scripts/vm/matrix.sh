@@ -33,7 +33,7 @@ nics='' self_test=''
 tested=0 failed=0
 
 # The guest is killed last, so that a test which hangs can still tell where.
-guest_timeout=10m test_timeout=9m
+guest_timeout=14m test_timeout=13m
 
 parse_arguments() {
 	while [ $# -gt 0 ]; do
