@@ -38,7 +38,7 @@ func someReading() *Reading {
 	ledger.Sessions[web] = mirror.SessionAccount{Packets: 950}
 	ledger.Sessions[db] = mirror.SessionAccount{Packets: 10}
 	ledger.Outputs["archive"] = &mirror.OutputAccount{
-		Offered: 900, Delivered: 790, Lost: map[mirror.Loss]uint64{LossSampledOut: 100, "ring_full": 10},
+		Offered: 900, Delivered: 790, Lost: map[mirror.Loss]uint64{mirror.LossSampledOut: 100, "ring_full": 10},
 	}
 	return &Reading{
 		Ledger:     ledger,

@@ -5,9 +5,6 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// LossSampledOut is of packets that an output's own sampling left out.
-const LossSampledOut mirror.Loss = "sampled_out"
-
 // Share is one output's part of every batch: the packets that name it, thinned
 // and cut as the output wishes. It belongs to one goroutine.
 type Share struct {

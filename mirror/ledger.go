@@ -14,6 +14,7 @@ const (
 	LossDiskFull     Loss = "disk_full"     // no space left where the file is
 	LossWriteError   Loss = "write_error"   // the file, pipe or terminal took no more
 	LossLimitReached Loss = "limit_reached" // it came after the last packet that was asked for
+	LossSampledOut   Loss = "sampled_out"   // the output's own sampling left it out, as it was told to
 )
 
 // Ledger says what became of every frame that arrived. Its sums hold exactly:

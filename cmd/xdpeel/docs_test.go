@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
-	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -17,7 +16,7 @@ func TestLedgerPageNamesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels := []string{string(mirror.LossDiskFull), string(mirror.LossWriteError), string(mirror.LossLimitReached), string(export.LossSampledOut)}
+	labels := []string{string(mirror.LossDiskFull), string(mirror.LossWriteError), string(mirror.LossLimitReached), string(mirror.LossSampledOut)}
 	for outcome := range abi.OutcomeMax {
 		labels = append(labels, outcome.String())
 	}

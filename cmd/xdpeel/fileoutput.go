@@ -112,7 +112,7 @@ func (o *fileOutput) state() (account mirror.OutputAccount, failure error) {
 	defer o.mu.Unlock()
 	account = o.file.Account()
 	account.Offered = o.named
-	account.Lose(export.LossSampledOut, o.sampledOut)
+	account.Lose(mirror.LossSampledOut, o.sampledOut)
 	account.Lose(mirror.LossWriteError, o.late)
 	return account, o.failure
 }
