@@ -22,9 +22,9 @@ func TestComplaints(t *testing.T) {
 		{"\x00", "f:1:1: not YAML: control characters are not allowed (value: 0)"},
 		{"{}\n---\n{}\n", "f:2:1: a second document begins here; a configuration is one"},
 		// Mappings.
-		{"[]", "f:1:1: a configuration is a mapping of the keys interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, http, on_exit"},
+		{"[]", "f:1:1: a configuration is a mapping of the keys interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, buffer, http, on_exit"},
 		{"ports: {vxlam: []}", `f:1:9: unknown key "vxlam"; ports has vxlan, geneve`},
-		{"<<: {mode: auto}", `f:1:1: unknown key "<<"; a configuration has interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, http, on_exit`},
+		{"<<: {mode: auto}", `f:1:1: unknown key "<<"; a configuration has interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, buffer, http, on_exit`},
 		{"mode: auto\n\nmode: auto", `f:3:1: key "mode" is there twice, first in line 1`},
 		{"? [a]\n: 1", "f:1:3: a key is a word, not a list, a mapping or an alias"},
 		// The file's own keys.
@@ -41,6 +41,7 @@ func TestComplaints(t *testing.T) {
 		{"allow_sources: ['::ffff:10.0.0.0/104']", "f:1:17: allow_sources ::ffff:10.0.0.0/104 holds IPv4 addresses: write it as an IPv4 network"},
 		{"unknown_sessions: maybe", `f:1:19: unknown_sessions "maybe" is not pass or drop`},
 		{"seed: -1", `f:1:7: seed "-1" is not a number from 0 to 18446744073709551615`},
+		{"buffer: 1MiB", `f:1:9: buffer 1MiB is less than 4MiB`},
 		{"http: here", `f:1:7: http "here" is not an address and port, as 127.0.0.1:9478`},
 		{"http: here:70000", `f:1:7: http "here:70000" is not an address and port, as 127.0.0.1:9478`},
 		{"on_exit: stay", `f:1:10: on_exit "stay" is not keep or detach`},

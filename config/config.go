@@ -22,6 +22,7 @@ type Config struct {
 	// the name that comes first in the file.
 	Filters map[string]*mirror.Filter
 	Outputs []Output // in the file's order
+	Buffer  int64    // bytes of memory for packets that wait for outputs
 	HTTP    string   // address and port of the daemon's pages
 	OnExit  OnExit
 	Files   []string // that were read: the configuration itself, then the AWS files that it names
@@ -54,7 +55,7 @@ func Parse(name string, text []byte, slots map[string]int) (*Config, error) {
 	r := &reader{
 		file: name,
 		config: &Config{
-			Mode: "auto", HTTP: "127.0.0.1:9478", OnExit: OnExitKeep,
+			Mode: "auto", HTTP: "127.0.0.1:9478", OnExit: OnExitKeep, Buffer: defaultBuffer,
 			Policy:  new(mirror.Policy),
 			Filters: make(map[string]*mirror.Filter),
 			Files:   []string{name},

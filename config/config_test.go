@@ -67,7 +67,7 @@ func TestContract(t *testing.T) {
 				Sample: mirror.Sampling{By: abi.SamplingByPacket, OneIn: 10}, Snap: mirror.Snap{Bytes: 128},
 			},
 		},
-		HTTP: "127.0.0.1:9478", OnExit: OnExitKeep,
+		Buffer: 64 << 20, HTTP: "127.0.0.1:9478", OnExit: OnExitKeep,
 		Files: []string{filepath.Join("testdata", "contract.yaml"), filepath.Join("testdata", "filters.json")},
 	}
 	if diff := cmp.Diff(want, got, comparable, cmpopts.EquateEmpty()); diff != "" {
@@ -111,7 +111,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	want := &Config{
 		Mode: "auto", Judge: mirror.Defaults(), Policy: &mirror.Policy{}, Filters: map[string]*mirror.Filter{},
-		HTTP: "127.0.0.1:9478", OnExit: OnExitKeep, Files: []string{"f"},
+		Buffer: 64 << 20, HTTP: "127.0.0.1:9478", OnExit: OnExitKeep, Files: []string{"f"},
 		Notes: []string{"f:1:1: no session is named, so every packet is one of an unknown session"},
 	}
 	for _, text := range []string{"", "# nothing\n", "~", "{}", "sessions:\nfilters:\noutputs:\ninterfaces:\n"} {

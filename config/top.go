@@ -22,6 +22,7 @@ var configKeys = []key[Config]{
 	{"sessions", func(r *reader, n *yaml.Node, _ *Config) { r.sessions = n }},
 	{"filters", func(r *reader, n *yaml.Node, _ *Config) { r.filters = n }},
 	{"outputs", func(r *reader, n *yaml.Node, _ *Config) { r.outputs = n }},
+	{"buffer", readBuffer},
 	{"http", readHTTP},
 	{"on_exit", func(r *reader, n *yaml.Node, c *Config) { choose(r, n, "on_exit", &c.OnExit, OnExitKeep, OnExitDetach) }},
 }
@@ -121,6 +122,21 @@ func readUnknownSessions(r *reader, n *yaml.Node, c *Config) {
 	word := "pass"
 	choose(r, n, "unknown_sessions", &word, "pass", "drop")
 	c.Policy.DropUnknown = word == "drop"
+}
+
+// The default of `buffer` and its least, in bytes.
+const (
+	defaultBuffer = 64 << 20
+	minBuffer     = 4 << 20
+)
+
+func readBuffer(r *reader, n *yaml.Node, c *Config) {
+	size := r.size(n, "buffer")
+	if size > 0 && size < minBuffer {
+		r.complain(n, "buffer %s is less than 4MiB", n.Value)
+		return
+	}
+	c.Buffer = size
 }
 
 func readHTTP(r *reader, n *yaml.Node, c *Config) {

@@ -96,7 +96,7 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 func collectOutput(to chan<- prometheus.Metric, name string, account *mirror.OutputAccount) {
 	counter(to, outputOffered, account.Offered, name)
 	counter(to, outputPackets, account.Delivered, name)
-	lost := map[mirror.Loss]uint64{mirror.LossDiskFull: 0, mirror.LossWriteError: 0, mirror.LossSampledOut: 0}
+	lost := map[mirror.Loss]uint64{mirror.LossDiskFull: 0, mirror.LossWriteError: 0, mirror.LossSampledOut: 0, mirror.LossQueueFull: 0}
 	for reason := range abi.RingLossMax {
 		lost[mirror.Loss(reason.String())] = 0
 	}

@@ -25,8 +25,11 @@ type Share struct {
 // Sampling by flow knows no fragments: the later ones of a datagram are a flow
 // of their own. What the session's snap length has cut off is not looked at.
 func (s *Share) Of(b *mirror.Batch) (part *mirror.Batch, named int) {
-	if s.batch.Packets == nil {
-		s.batch.Packets = make([]mirror.Packet, 0, cap(b.Packets))
+	if s.isAll(b) {
+		return b, len(b.Packets)
+	}
+	if n := len(b.Packets); cap(s.batch.Packets) < n {
+		s.batch.Packets = make([]mirror.Packet, 0, max(n, mirror.CapturePackets))
 	}
 	s.batch.Packets = s.batch.Packets[:0]
 	for i := range b.Packets {
@@ -42,6 +45,19 @@ func (s *Share) Of(b *mirror.Batch) (part *mirror.Batch, named int) {
 		}
 	}
 	return &s.batch, named
+}
+
+// isAll says whether the part is the batch as it is.
+func (s *Share) isAll(b *mirror.Batch) bool {
+	if s.Sample.By != abi.SamplingNone || s.Snap != (mirror.Snap{}) {
+		return false
+	}
+	for i := range b.Packets {
+		if !b.Packets[i].Outputs.Has(s.Slot) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Share) keeps(frame []byte) bool {

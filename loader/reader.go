@@ -72,10 +72,11 @@ func (r *Reader) open() (err error) {
 	return r.clock.refresh(0)
 }
 
-// Read appends packets to batch, which must be empty and have room for one of
-// the largest, and returns once there is at least one. After Stop it returns
-// what is left in the rings, then io.EOF.
+// Read appends packets to batch, which must have room for one of the largest, and
+// returns once it has appended at least one. After Stop it returns what is left in
+// the rings, then io.EOF.
 func (r *Reader) Read(batch *mirror.Batch) error {
+	before := len(batch.Packets)
 	for {
 		last := r.stopping.Load()
 		cut := uint64(math.MaxUint64)
@@ -93,7 +94,7 @@ func (r *Reader) Read(batch *mirror.Batch) error {
 			cut = uint64(now - int64(window))
 		}
 		r.full = r.merge(batch, cut)
-		if len(batch.Packets) > 0 {
+		if len(batch.Packets) > before {
 			return nil
 		}
 		if last {

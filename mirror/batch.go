@@ -1,5 +1,7 @@
 package mirror
 
+import "unsafe"
+
 // Batch is a run of packets and the bytes they refer to, filled at one end of a
 // pipeline and drained at the other. It allocates when it is made and not again.
 type Batch struct {
@@ -15,6 +17,9 @@ const (
 	CapturePackets = 4096
 	CaptureBytes   = 1 << 20
 )
+
+// PacketBytes is what a batch has for each packet besides its data.
+const PacketBytes = int(unsafe.Sizeof(Packet{}))
 
 // NewBatch returns an empty batch that holds at most packets packets and bytes
 // bytes of their data.

@@ -15,6 +15,8 @@ const (
 	LossWriteError   Loss = "write_error"   // the file, pipe or terminal took no more
 	LossLimitReached Loss = "limit_reached" // it came after the last packet that was asked for
 	LossSampledOut   Loss = "sampled_out"   // the output's own sampling left it out, as it was told to
+	LossQueueFull    Loss = "queue_full"    // the output was so far behind that the packet's memory was needed
+	LossOutputClosed Loss = "output_closed" // a reload had taken the output away when the packet came out of its ring
 )
 
 // Ledger says what became of every frame that arrived. Its sums hold exactly:

@@ -59,7 +59,7 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	if err != nil {
 		return errors.Join(err, d.detach(), d.outputs.close(), pages.Close())
 	}
-	d.pump = newPump(reader, d.outputs)
+	d.pump = newPump(reader, d.outputs.backlog)
 	stopServing := d.serveHTTP(pages)
 	runErr := d.run(ctx, hangups, reader)
 	stopServing()
@@ -70,7 +70,7 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 // begin opens the outputs, then attaches to the interfaces: a packet that is taken
 // from the host has to have somewhere to go. On an error nothing is left behind.
 func (d *daemon) begin(c *config.Config) error {
-	d.outputs = newOutputs(d.log)
+	d.outputs = newOutputs(export.NewBacklog(c.Buffer), d.log)
 	opened, err := d.outputs.open(c, d)
 	if err != nil {
 		return explainOutput(err)

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +18,17 @@ func TestLedgerPageNamesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels := []string{string(mirror.LossDiskFull), string(mirror.LossWriteError), string(mirror.LossLimitReached), string(mirror.LossSampledOut)}
+	source, err := os.ReadFile(filepath.Join("..", "..", "mirror", "ledger.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var labels []string
+	for _, constant := range regexp.MustCompile(`\bLoss = "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		labels = append(labels, constant[1])
+	}
+	if !slices.Contains(labels, string(mirror.LossSampledOut)) {
+		t.Fatalf("losses %v: mirror/ledger.go is written in another way", labels)
+	}
 	for outcome := range abi.OutcomeMax {
 		labels = append(labels, outcome.String())
 	}

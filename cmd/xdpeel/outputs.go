@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -11,29 +12,48 @@ import (
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/config"
+	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
+// output is an output of the configuration, from when it is opened until it is
+// closed. It follows the backlog as it likes, or not at all.
+type output interface {
+	settings() config.Output
+	// start returns those that are to join the backlog for it, stop those that are
+	// to leave.
+	start() (joining []*export.Follower)
+	stop() (leaving []*export.Follower)
+	account() mirror.OutputAccount
+	why() error // it takes no packets; nil if it does
+	reseed(seed uint64)
+	// close waits until all packets from before the leave are written; this may take
+	// as long as what they are written to.
+	close() error
+	// discard closes it as if it had never been opened.
+	discard() error
+}
+
 // outputTable is who gets the packets that name a slot.
-type outputTable [abi.LimitOutputs]*fileOutput
+type outputTable [abi.LimitOutputs]output
 
 // outputs are those of the configuration in effect, and those of the ones before
 // until their last packets are written. One goroutine changes them, while another
-// writes and any may ask for the accounts.
+// fills the backlog and any may ask for the accounts.
 //
 // Accounts belong to names and last as long as the daemon: an output that a
 // reload reopens goes on counting, and one that is gone is still told of.
 type outputs struct {
 	log     *slog.Logger
-	writing sync.Mutex                  // held while a batch is given out
+	backlog *export.Backlog
 	table   atomic.Pointer[outputTable] // replaced by another, never changed
 
 	retired [abi.LimitOutputs]time.Time // since when no packet is judged for the slot's output; zero: it is in effect
 
 	mu      sync.Mutex
 	owners  [abi.LimitOutputs]slotOwner
-	closing map[*fileOutput]bool
+	closing map[output]bool
 	past    map[string]*mirror.OutputAccount // of those that are closed
 
 	closers sync.WaitGroup
@@ -45,32 +65,21 @@ type slotOwner struct {
 	before map[mirror.Loss]uint64 // losses of the slot when the name got it
 }
 
-func newOutputs(log *slog.Logger) *outputs {
-	s := &outputs{log: log, closing: make(map[*fileOutput]bool), past: make(map[string]*mirror.OutputAccount)}
+func newOutputs(backlog *export.Backlog, log *slog.Logger) *outputs {
+	s := &outputs{log: log, backlog: backlog, closing: make(map[output]bool), past: make(map[string]*mirror.OutputAccount)}
 	s.table.Store(new(outputTable))
 	return s
 }
 
-// write gives a batch to all outputs.
-func (s *outputs) write(b *mirror.Batch) {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	for _, o := range s.table.Load() {
-		if o != nil {
-			o.write(b)
-		}
-	}
-}
-
 // open opens the outputs of c that are new or are not what they were. On an error
 // none is opened.
-func (s *outputs) open(c *config.Config, book sessionBook) (opened []*fileOutput, err error) {
+func (s *outputs) open(c *config.Config, book sessionBook) (opened []output, err error) {
 	table := s.table.Load()
 	for _, wanted := range c.Outputs {
-		if o := table[wanted.Slot]; o != nil && o.config == wanted && !s.isRetired(wanted.Slot) {
+		if o := table[wanted.Slot]; o != nil && o.settings() == wanted && !s.isRetired(wanted.Slot) {
 			continue
 		}
-		o, err := openOutput(wanted, c.Policy.Seed, book, s.log)
+		o, err := s.openOutput(wanted, c.Policy.Seed, book)
 		if err != nil {
 			return nil, errors.Join(err, discardAll(opened))
 		}
@@ -79,7 +88,16 @@ func (s *outputs) open(c *config.Config, book sessionBook) (opened []*fileOutput
 	return opened, nil
 }
 
-func discardAll(opened []*fileOutput) error {
+func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (output, error) {
+	follower := s.backlog.NewFollower(c.Slot)
+	file, err := openFile(c, book, follower)
+	if err != nil {
+		return nil, fmt.Errorf("open output %q: %w", c.Name, err)
+	}
+	return newQueuedOutput(c, seed, follower, file, s.log), nil
+}
+
+func discardAll(opened []output) error {
 	var errs []error
 	for _, o := range opened {
 		errs = append(errs, o.discard())
@@ -90,24 +108,24 @@ func discardAll(opened []*fileOutput) error {
 // admit lets the opened outputs have packets whose slot no output in effect has.
 // It must be called before a policy names them. It returns what is to be settled
 // with, ringLost being asked for where a slot goes from one name to another.
-func (s *outputs) admit(opened []*fileOutput, ringLost func() (loader.RingLost, error)) (lost loader.RingLost, err error) {
+func (s *outputs) admit(opened []output, ringLost func() (loader.RingLost, error)) (lost loader.RingLost, err error) {
 	for _, o := range opened {
-		slot := o.config.Slot
+		slot := o.settings().Slot
 		if s.table.Load()[slot] == nil || s.isRetired(slot) {
 			s.put(slot, o)
 		}
-		if before := s.owners[slot].name; before != "" && before != o.config.Name && err == nil {
+		if before := s.owners[slot].name; before != "" && before != o.settings().Name && err == nil {
 			lost, err = ringLost()
 		}
 	}
-	return lost, err
+	return s.withUnclaimed(lost), err
 }
 
 // withdraw undoes admit: no policy names the outputs.
-func (s *outputs) withdraw(opened []*fileOutput) error {
+func (s *outputs) withdraw(opened []output) error {
 	for _, o := range opened {
-		if s.table.Load()[o.config.Slot] == o {
-			s.replace(o.config.Slot, nil)
+		if s.table.Load()[o.settings().Slot] == o {
+			s.replace(o.settings().Slot, nil)
 		}
 		s.forget(o)
 	}
@@ -117,13 +135,13 @@ func (s *outputs) withdraw(opened []*fileOutput) error {
 // settle puts the outputs of c into effect, now that its policy is: the opened ones
 // take the places of those that they were opened for, and those that c does not
 // have are retired. lost is what admit returned.
-func (s *outputs) settle(c *config.Config, opened []*fileOutput, lost loader.RingLost) {
+func (s *outputs) settle(c *config.Config, opened []output, lost loader.RingLost) {
 	for _, o := range opened {
-		slot := o.config.Slot
+		slot := o.settings().Slot
 		if s.table.Load()[slot] != o {
 			s.put(slot, o)
 		}
-		s.own(slot, o.config.Name, lost[slot])
+		s.own(slot, o.settings().Name, lost[slot])
 	}
 	var wanted outputTable
 	for _, o := range c.Outputs {
@@ -149,19 +167,30 @@ func (s *outputs) closeRetired(isPast func(time.Time) bool) {
 	}
 }
 
+// withUnclaimed adds what came for a slot when nobody had it: the pump cannot quite
+// know that no CPU holds a packet back.
+func (s *outputs) withUnclaimed(lost loader.RingLost) loader.RingLost {
+	for slot, n := range s.backlog.Unclaimed() {
+		if n > 0 {
+			lost[slot] = maps.Clone(lost[slot])
+			if lost[slot] == nil {
+				lost[slot] = make(map[mirror.Loss]uint64)
+			}
+			lost[slot][mirror.LossOutputClosed] += n
+		}
+	}
+	return lost
+}
+
 func (s *outputs) isRetired(slot int) bool { return !s.retired[slot].IsZero() }
 
 // put gives a slot to an output, or to none, and closes the one that had it.
-func (s *outputs) put(slot int, o *fileOutput) {
+func (s *outputs) put(slot int, o output) {
 	before := s.replace(slot, o)
 	if before == nil {
 		return
 	}
 	s.closers.Go(func() {
-		// Not before the batch is out that is being given out by the table before.
-		s.writing.Lock()
-		before.shut()
-		s.writing.Unlock()
 		if err := before.close(); err != nil {
 			s.log.Error("output is not closed in order", "error", err)
 		}
@@ -170,14 +199,20 @@ func (s *outputs) put(slot int, o *fileOutput) {
 }
 
 // replace gives a slot to an output and returns the one that had it, to be closed.
-func (s *outputs) replace(slot int, o *fileOutput) (before *fileOutput) {
+func (s *outputs) replace(slot int, o output) (before output) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	table := *s.table.Load()
 	before, table[slot] = table[slot], o
+	var joining, leaving []*export.Follower
+	if o != nil {
+		joining = o.start()
+	}
 	if before != nil {
+		leaving = before.stop()
 		s.closing[before] = true
 	}
+	s.backlog.Turn(joining, leaving)
 	s.retired[slot] = time.Time{}
 	s.table.Store(&table)
 	return before
@@ -206,16 +241,15 @@ func (o *slotOwner) settle(account *mirror.OutputAccount, lost map[mirror.Loss]u
 }
 
 // bury keeps the account of a closed output.
-func (s *outputs) bury(o *fileOutput) {
-	account, _ := o.state()
+func (s *outputs) bury(o output) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.closing, o)
-	add(accountOf(s.past, o.config.Name), account)
+	add(accountOf(s.past, o.settings().Name), o.account())
 }
 
 // forget is of an output that was never in effect.
-func (s *outputs) forget(o *fileOutput) {
+func (s *outputs) forget(o output) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.closing, o)
@@ -224,6 +258,11 @@ func (s *outputs) forget(o *fileOutput) {
 // close closes all outputs. The pump must have ended.
 func (s *outputs) close() error {
 	var errs []error
+	for _, o := range s.table.Load() {
+		if o != nil {
+			s.backlog.Turn(nil, o.stop())
+		}
+	}
 	for _, o := range s.table.Load() {
 		if o != nil {
 			errs = append(errs, explainOutput(o.close()))
@@ -238,7 +277,7 @@ func (s *outputs) slots() map[string]int {
 	used := make(map[string]int)
 	for slot, o := range s.table.Load() {
 		if o != nil {
-			used[o.config.Name] = slot
+			used[o.settings().Name] = slot
 		}
 	}
 	return used
@@ -255,10 +294,10 @@ func (s *outputs) accounts(lost loader.RingLost) map[string]*mirror.OutputAccoun
 	}
 	for _, o := range slices.Concat(s.table.Load()[:], slices.Collect(maps.Keys(s.closing))) {
 		if o != nil {
-			account, _ := o.state()
-			add(accountOf(sum, o.config.Name), account)
+			add(accountOf(sum, o.settings().Name), o.account())
 		}
 	}
+	lost = s.withUnclaimed(lost)
 	for slot, owner := range s.owners {
 		if owner.name != "" {
 			owner.settle(accountOf(sum, owner.name), lost[slot])
@@ -289,8 +328,8 @@ func (s *outputs) failures() map[string]string {
 		if o == nil {
 			continue
 		}
-		if _, failure := o.state(); failure != nil {
-			failures[o.config.Name] = failure.Error()
+		if failure := o.why(); failure != nil {
+			failures[o.settings().Name] = failure.Error()
 		}
 	}
 	return failures

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ type outputsUnderTest struct {
 }
 
 func newOutputsUnderTest(t *testing.T) *outputsUnderTest {
-	return &outputsUnderTest{newOutputs(slog.New(slog.NewTextHandler(io.Discard, nil))), t, t.TempDir()}
+	return &outputsUnderTest{newOutputs(export.NewBacklog(4<<20), slog.New(slog.NewTextHandler(io.Discard, nil))), t, t.TempDir()}
 }
 
 // parse reads a configuration of outputs, each written as its name and its keys.
@@ -80,6 +81,25 @@ func packets(n int, slots ...int) *mirror.Batch {
 	return b
 }
 
+// give gives packets to all outputs and returns once they have had them.
+func (s *outputsUnderTest) give(b *mirror.Batch) {
+	s.t.Helper()
+	into := s.backlog.Batch()
+	for _, p := range b.Packets {
+		data := into.Room(len(p.Data))
+		copy(data, p.Data)
+		p.Data = data
+		into.Add(p)
+	}
+	s.backlog.Publish()
+	deadline := time.Now().Add(patience)
+	for s.backlog.Waits() {
+		if runtime.Gosched(); time.Now().After(deadline) {
+			s.t.Fatal("outputs do not take their packets")
+		}
+	}
+}
+
 func (s *outputsUnderTest) check(want map[string]mirror.OutputAccount, lost loader.RingLost) {
 	s.t.Helper()
 	got := make(map[string]mirror.OutputAccount)
@@ -108,11 +128,11 @@ func ringFull(slot int, n uint64) (lost loader.RingLost) {
 func TestAccountsOutliveOutputs(t *testing.T) {
 	s := newOutputsUnderTest(t)
 	s.change(s.parse("a", "b"), loader.RingLost{})
-	s.write(packets(3, 0, 1))
+	s.give(packets(3, 0, 1))
 	s.change(s.parse("a , rotate_size: 1MiB"), ringFull(0, 5))
-	s.write(packets(2, 0, 1)) // of b those that were judged before
+	s.give(packets(2, 0, 1)) // of b those that were judged before
 	s.closeRetired(past)
-	s.write(packets(4, 0))
+	s.give(packets(4, 0))
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
@@ -128,14 +148,14 @@ func TestAccountsOutliveOutputs(t *testing.T) {
 func TestSlotGoesToAnotherName(t *testing.T) {
 	s := newOutputsUnderTest(t)
 	s.change(s.parse("a"), loader.RingLost{})
-	s.write(packets(1, 0))
+	s.give(packets(1, 0))
 	s.change(s.parse("b"), ringFull(0, 10))
 	if got := s.slots(); !cmp.Equal(got, map[string]int{"a": 0, "b": 1}) {
 		t.Fatalf("slots %v: b has that of an output whose packets may be on their way", got)
 	}
 	s.closeRetired(past)
 	s.change(s.parse("c"), ringFull(0, 10))
-	s.write(packets(2, 0))
+	s.give(packets(2, 0))
 	s.check(map[string]mirror.OutputAccount{"a": account(1, 10), "b": account(0, 0), "c": account(2, 3)}, ringFull(0, 13))
 	if err := s.close(); err != nil {
 		t.Fatal(err)
@@ -156,7 +176,7 @@ func TestWithdraw(t *testing.T) {
 	if err := errors.Join(err, s.withdraw(opened)); err != nil {
 		t.Fatal(err)
 	}
-	s.write(packets(2, 0, 1))
+	s.give(packets(2, 0, 1))
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
@@ -167,24 +187,32 @@ func TestWithdraw(t *testing.T) {
 	}
 }
 
-// Packets that come to an output that is closed are counted all the same.
+// Packets that come to an output that is closed are counted all the same, and stay
+// with the name that had the slot.
 func TestLatePackets(t *testing.T) {
 	s := newOutputsUnderTest(t)
 	s.change(s.parse("a"), loader.RingLost{})
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
-	s.write(packets(3, 0))
-	want := mirror.OutputAccount{Offered: 3, Lost: map[mirror.Loss]uint64{mirror.LossWriteError: 3}}
+	s.give(packets(3, 0))
+	want := mirror.OutputAccount{Offered: 3, Lost: map[mirror.Loss]uint64{mirror.LossOutputClosed: 3}}
 	s.check(map[string]mirror.OutputAccount{"a": want}, loader.RingLost{})
+	s.table.Store(new(outputTable))
+	s.change(s.parse("b"), loader.RingLost{})
+	s.give(packets(2, 0))
+	s.check(map[string]mirror.OutputAccount{"a": want, "b": account(2, 0)}, loader.RingLost{})
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestOutputsDoNotAllocate(t *testing.T) {
 	s := newOutputsUnderTest(t)
 	s.change(s.parse("a", "b , snaplen: headers"), loader.RingLost{})
 	b := packets(100, 0, 1)
-	s.write(b)
-	if allocations := testing.AllocsPerRun(10, func() { s.write(b) }); allocations != 0 {
+	s.give(b)
+	if allocations := testing.AllocsPerRun(10, func() { s.give(b) }); allocations != 0 {
 		t.Errorf("%v allocations a batch, want 0", allocations)
 	}
 	if err := s.close(); err != nil {

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/loader"
-	"github.com/xdpeel/xdpeel/mirror"
 )
 
 const (
@@ -18,10 +18,10 @@ const (
 	idleWait = 50 * time.Millisecond
 )
 
-// pump moves packets from the rings to the outputs, and knows how far it is.
+// pump moves packets from the rings to the backlog, and knows how far it is.
 type pump struct {
 	reader  *loader.Reader
-	outputs *outputs
+	backlog *export.Backlog
 	start   time.Time
 
 	// Nanoseconds since start.
@@ -29,15 +29,14 @@ type pump struct {
 	caughtUp atomic.Int64 // when the last read began that left nothing in the rings
 }
 
-func newPump(reader *loader.Reader, outputs *outputs) *pump {
-	return &pump{reader: reader, outputs: outputs, start: time.Now()}
+func newPump(reader *loader.Reader, backlog *export.Backlog) *pump {
+	return &pump{reader: reader, backlog: backlog, start: time.Now()}
 }
 
 // run pumps until the reader is stopped and the rings are empty.
 func (p *pump) run() error {
-	batch := mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)
 	for {
-		batch.Reset()
+		batch := p.backlog.Batch()
 		begun := max(int64(time.Since(p.start)), 1)
 		p.reading.Store(begun)
 		err := p.reader.Read(batch)
@@ -48,14 +47,14 @@ func (p *pump) run() error {
 		if err != nil {
 			return err
 		}
-		p.outputs.write(batch)
+		p.backlog.Publish()
 		if batch.Room(abi.LimitSnapLength) != nil {
 			p.caughtUp.Store(begun)
 		}
 	}
 }
 
-// isPast reports whether every packet that came before a time is written.
+// isPast reports whether every packet that came before a time is in the backlog.
 func (p *pump) isPast(t time.Time) bool {
 	at := t.Sub(p.start)
 	if time.Duration(p.caughtUp.Load()) > at+readerLag {

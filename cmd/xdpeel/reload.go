@@ -75,6 +75,9 @@ func checkChange(before, after *config.Config) error {
 	if !slices.Equal(before.Judge.VXLANPorts, after.Judge.VXLANPorts) || !slices.Equal(before.Judge.GENEVEPorts, after.Judge.GENEVEPorts) {
 		fixed = append(fixed, "ports")
 	}
+	if before.Buffer != after.Buffer {
+		fixed = append(fixed, "buffer")
+	}
 	if before.HTTP != after.HTTP {
 		fixed = append(fixed, "http")
 	}
