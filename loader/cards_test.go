@@ -225,7 +225,7 @@ func TestVmxnet3RefusesJumbo(t *testing.T) {
 // The command that a refusal names mends it.
 func TestVmxnet3AtTheMTUOfTheRemedy(t *testing.T) {
 	needNativeVmxnet3(t)
-	w := newCards(t, "vmxnet3", singleBufferMTU)
+	w := newCards(t, "vmxnet3", SingleBufferMTU)
 	if attachment := mustAttach(t, newProgram(t, mirror.Options{}), w.pair.B, ModeAuto); attachment.Mode != ModeNative {
 		t.Errorf("mode %s after %v, want native", attachment.Mode, attachment.Refusals)
 	}

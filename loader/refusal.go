@@ -14,23 +14,23 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// singleBufferMTU is an MTU, in bytes, at which every driver keeps each frame in one
+// SingleBufferMTU is an MTU, in bytes, at which every driver keeps each frame in one
 // buffer: a page, less XDP's headroom and the kernel's trailer. ENA says 3498 (its
 // README), veth and virtio_net say 3506, of which virtio_net drops the longest
 // frames silently, and vmxnet3 says 3494 (docs/kernels.md).
-const singleBufferMTU = 3494
+const SingleBufferMTU = 3494
 
 // quirk refuses what a driver would take and then not do.
 func quirk(iface netlink.Link, how attempt) *Refusal {
 	mtu := iface.Attrs().MTU
-	if how.mode != ModeNative || mtu <= singleBufferMTU || driver(iface) != "virtio_net" || knowsFragments() {
+	if how.mode != ModeNative || mtu <= SingleBufferMTU || driver(iface) != "virtio_net" || knowsFragments() {
 		return nil
 	}
 	return &Refusal{
 		Tried: how.String(),
 		Reason: fmt.Sprintf("virtio_net on Linux %s takes an MTU of %d and then silently drops frames over %d bytes",
-			kernelRelease(), mtu, singleBufferMTU+mirror.EthernetLength),
-		Remedy: mtuCommand(iface.Attrs().Name, singleBufferMTU),
+			kernelRelease(), mtu, SingleBufferMTU+mirror.EthernetLength),
+		Remedy: mtuCommand(iface.Attrs().Name, SingleBufferMTU),
 		err:    unix.ERANGE,
 	}
 }
@@ -88,15 +88,15 @@ func remedy(iface netlink.Link, words string, err error) string {
 	lower := strings.ToLower(words)
 	switch {
 	case strings.Contains(lower, "peer mtu"):
-		return mtuCommand(peerName(iface), singleBufferMTU)
+		return mtuCommand(peerName(iface), SingleBufferMTU)
 	case strings.Contains(lower, "mtu"), errors.Is(err, unix.ERANGE):
-		return mtuCommand(name, singleBufferMTU)
+		return mtuCommand(name, SingleBufferMTU)
 	case strings.Contains(lower, "gro_hw"):
 		return fmt.Sprintf("ethtool -K %s rx-gro-hw off rx off", name)
 	case strings.Contains(lower, "lro"):
 		return fmt.Sprintf("ethtool -K %s lro off", name)
-	case driver == "ena" && mtu > singleBufferMTU:
-		return mtuCommand(name, singleBufferMTU)
+	case driver == "ena" && mtu > SingleBufferMTU:
+		return mtuCommand(name, SingleBufferMTU)
 	case driver == "ena":
 		return channelCommand(name)
 	default:

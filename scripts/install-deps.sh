@@ -25,6 +25,7 @@ for purpose in "$@"; do
 		need tshark tshark
 		need capinfos wireshark-common
 		need tcpdump tcpdump
+		need nft nftables
 		;;
 	bench)
 		need tcpdump tcpdump

@@ -34,6 +34,7 @@ func verbs() []verb {
 		{"capture", "capture inner packets from an interface, as with tcpdump", runCapture},
 		{"run", "the daemon: sessions, filters and outputs from a configuration", runRun},
 		{"status", "ask a running daemon what it does", runStatus},
+		{"doctor", "tell whether this host will do, before anything is attached", runDoctor},
 		{"config", "check a configuration, or make one of AWS's", runConfig},
 		{"explain", "say which session and rule decide about a packet", runExplain},
 		{"detach", "take xdpeel's program off an interface", runDetach},
@@ -41,9 +42,6 @@ func verbs() []verb {
 		{"version", "say which build this is", runVersion},
 	}
 }
-
-// planned verbs are refused by name until they are built.
-var planned = map[string]bool{"doctor": true}
 
 func main() {
 	// A reader that goes away is an error of the write to it, which ends a capture
@@ -88,9 +86,6 @@ func dispatch(ctx context.Context, env *environment, args []string) error {
 		if verb.name == name {
 			return verb.run(ctx, env, rest)
 		}
-	}
-	if planned[name] {
-		return usageErrorf("verb %q is not in this version", name)
 	}
 	return hinted(usageErrorf("unknown verb %q", name), "`xdpeel help` lists the verbs")
 }

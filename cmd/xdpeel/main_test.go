@@ -69,7 +69,9 @@ func TestWrongUsage(t *testing.T) {
 	for _, test := range []struct{ line, want string }{
 		{"", "xdpeel: error: no verb given\nxdpeel: hint: `xdpeel help` lists the verbs\n"},
 		{"peel", "xdpeel: error: unknown verb \"peel\"\nxdpeel: hint: `xdpeel help` lists the verbs\n"},
-		{"doctor", "xdpeel: error: verb \"doctor\" is not in this version\n"},
+		{"doctor", "xdpeel: error: no interface given: -i IFACE\nxdpeel: hint: `ip -br link` lists them\n"},
+		{"doctor -i lo --mode fast", "xdpeel: error: --mode is auto, native or generic, not \"fast\"\n"},
+		{"doctor -i lo extra", "xdpeel: error: doctor takes no arguments, got \"extra\"\n"},
 		{"run now", "xdpeel: error: run takes no arguments, got \"now\"\n"},
 		{"status now", "xdpeel: error: status takes no arguments, got \"now\"\n"},
 		{"status --url http://[", ""},
