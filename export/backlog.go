@@ -34,8 +34,12 @@ type segment struct {
 	givenUp   bool             // no longer in the row
 }
 
-// SegmentBytes is what a batch of the backlog takes of memory.
-const SegmentBytes = mirror.CaptureBytes + mirror.CapturePackets*mirror.PacketBytes
+// What memory is taken by a batch of the backlog, and by an output of files besides
+// that: its buffer, and the index of a part that its own sampling or snap length made.
+const (
+	SegmentBytes = mirror.CaptureBytes + mirror.CapturePackets*mirror.PacketBytes
+	FileBytes    = bufferSize + mirror.CapturePackets*mirror.PacketBytes
+)
 
 // NewBacklog returns a backlog whose row takes at most so many bytes, but has at
 // least two batches. They are made when they are first needed.

@@ -44,6 +44,9 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	hangups := env.hangups() // from here on one is no end
 	d := &daemon{path: o.path, log: slog.New(slog.NewTextHandler(env.stderr, nil))}
 	d.state = configState{config: c, names: namesOf(c.Policy), generation: 1, loadedAt: time.Now()}
+	if err := checkMemory(c); err != nil {
+		return err
+	}
 	if d.program, err = loader.Load(c.Judge, c.Policy); err != nil {
 		return explainLoader(err)
 	}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// memoryGroup is a control group with a limit of memory.
+type memoryGroup struct{ dir, limitFile string }
+
+func newMemoryGroup(t *testing.T) *memoryGroup {
+	t.Helper()
+	g := &memoryGroup{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}
+	if _, err := os.Stat(g.dir); err != nil {
+		g = &memoryGroup{"/sys/fs/cgroup", "memory.max"}
+	}
+	g.dir = filepath.Join(g.dir, fmt.Sprintf("xdpeel-test-%d", os.Getpid()))
+	if err := os.Mkdir(g.dir, 0o755); err != nil {
+		t.Skipf("needs to make a control group: %v", err)
+	}
+	t.Cleanup(func() {
+		var err error
+		for range 100 { // a process that has ended leaves its group a moment later
+			if err = os.Remove(g.dir); err == nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Error(err)
+	})
+	if _, err := os.Stat(filepath.Join(g.dir, g.limitFile)); err != nil {
+		t.Skipf("needs the memory controller: %v", err)
+	}
+	return g
+}
+
+// limit sets the limit, and enter has a command run in the group.
+func (g *memoryGroup) limit(t *testing.T, bytes int64) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(g.dir, g.limitFile), strconv.AppendInt(nil, bytes, 10), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (g *memoryGroup) enter(command ...string) *exec.Cmd {
+	script := `echo $$ > ` + filepath.Join(g.dir, "cgroup.procs") + ` && exec "$@"`
+	return exec.Command("sh", append([]string{"-c", script, "sh"}, command...)...)
+}
+
+// A configuration that its control group has no memory for is refused, and one
+// that has just enough runs.
+func TestRunMemoryLimit(t *testing.T) {
+	w := newWire(t)
+	group := newMemoryGroup(t)
+	dir, binary := t.TempDir(), buildBinary(t)
+	path := filepath.Join(dir, "xdpeel.yaml")
+	text := strings.ReplaceAll("buffer: 8MiB\n"+daemonConfig(everything), "DIR", dir)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	group.limit(t, 32<<20)
+	said := new(strings.Builder)
+	cmd := group.enter(binary, "run", "--config", path)
+	cmd.Stderr = said
+	if err := w.far.Namespace.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	needs := regexp.MustCompile(`allows 32 MiB of memory, and this configuration may take (\d+) MiB`).FindStringSubmatch(said.String())
+	if err == nil || cmd.ProcessState.ExitCode() != 1 || needs == nil || !strings.Contains(said.String(), "hint: allow it more") {
+		t.Fatalf("%v, said %q", err, said)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.pcapng*")); err != nil || len(left) > 0 {
+		t.Errorf("%v: left %v behind", err, left)
+	}
+
+	mebibytes, _ := strconv.ParseInt(needs[1], 10, 64)
+	group.limit(t, mebibytes<<20)
+	stderr := new(lockedBuffer)
+	cmd = group.enter(binary, "run", "--config", path)
+	cmd.Stderr = stderr
+	if err := w.far.Namespace.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	(&running{t: t, stderr: stderr}).await("msg=listening")
+	outer, inner := conversation()
+	w.send(t, outer...)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(stderr.String(), fmt.Sprintf("%d delivered, none lost", len(inner))) {
+		t.Errorf("%v, said %q", err, stderr)
+	}
+}
