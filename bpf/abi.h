@@ -37,6 +37,22 @@ enum ring_loss {
 	RING_LOSS_MAX,
 };
 
+/* Why the kernel could not hand a delivered packet to a consumer's veth. Append only. */
+enum veth_loss {
+	VETH_LOSS_TOO_LONG,     /* longer than the veth's MTU lets through */
+	VETH_LOSS_NO_INTERFACE, /* the veth is gone, or not there yet */
+	VETH_LOSS_STRIP_FAILED, /* the kernel refused to take the wrapping off */
+	VETH_LOSS_NOT_COPIED,   /* a frame of several buffers, of which the kernel makes no copies: another veth got it */
+	VETH_LOSS_BROKEN_TAG,   /* it ends within a VLAN tag, or right behind: the consumer's kernel takes none such */
+	VETH_LOSS_MAX,
+};
+
+/* How a session's veths share its packets. */
+enum sharing {
+	SHARING_BALANCE, /* each flow belongs to one of them, in both directions and with its fragments */
+	SHARING_COPY,    /* each gets all */
+};
+
 /* Which way a packet went, as the mirrored interface saw it. */
 enum direction {
 	DIRECTION_UNKNOWN,
@@ -88,6 +104,9 @@ enum limit {
 	LIMIT_OUTPUTS = 32,          /* outputs that a session can name: bits of packet.outputs */
 	LIMIT_STRANGERS = 8192,      /* unknown sessions that are remembered */
 	LIMIT_FRAGMENTS = 16384,     /* fragmented datagrams whose flow is remembered */
+	LIMIT_SHARES = 8,            /* veths that a session can name */
+	LIMIT_COPY_SETS = 256,       /* different sets of veths that get copies */
+	LIMIT_LANES = 256,           /* CPUs that a veth's flows can be spread over */
 };
 
 /*
@@ -159,6 +178,24 @@ struct session_count {
 	__u64 candidates;  /* packets that came to sampling by packet */
 };
 
+/* An output that is a veth, as the program needs to know it. */
+struct veth {
+	__u32 frame_max; /* bytes of the longest frame that it takes, from the Ethernet header on; 0: there is no such veth */
+	__u32 lanes;     /* CPUs over which its flows are spread; 0: a frame stays on the CPU that it came to */
+	__u32 tagged;    /* 1: frames carry their session's VLAN tag */
+};
+
+/*
+ * One CPU's account of a veth. `arrived` is counted at the consumer's end, by another
+ * program: what was offered and is neither there nor lost has been lost on the way.
+ */
+struct veth_account {
+	__u64 offered;             /* packets */
+	__u64 lost[VETH_LOSS_MAX]; /* packets that were not even sent, by reason */
+	__u64 arrived;             /* packets that came to the consumer's end */
+	__u64 self_tests;          /* frames of the self-test that did; they go no further */
+};
+
 /* What is known of an unknown or denied session: who to configure, or to ask. */
 struct stranger {
 	__u64 unknown;   /* packets of outcome unknown_session */
@@ -218,11 +255,17 @@ struct session_policy {
 	__u32 outputs;       /* as in struct packet */
 	__u32 snap_length;   /* bytes kept of an inner frame, 14 to LIMIT_SNAP_LENGTH */
 	__u32 one_in;        /* from 1 */
+	__u32 veths;         /* those of the outputs that are veths */
+	__u16 vlan;          /* VLAN id that tells the session to the consumers of tagged veths; 0: no tag */
 	__u8 sampling;       /* enum sampling */
+	__u8 sharing;        /* enum sharing */
 	__u8 has_filter;     /* 0: everything is taken */
 	__u8 snap_headers;   /* 1: cut behind the headers */
 	__u8 reads_headers;  /* 1: any of these needs struct headers */
-	__u8 _pad[28];
+	__u8 reads_flow;     /* 1: sampling, or the choice of a veth or a CPU, needs the flow's hash */
+	__u8 shares;         /* how many of `slots` there are */
+	__u8 slots[LIMIT_SHARES]; /* of the veths */
+	__u8 _pad[7];
 };
 
 /*
@@ -297,6 +340,8 @@ _Static_assert(sizeof(struct policy_head) == 64 && sizeof(struct session_entry) 
 
 /* Read-only once loaded: what is off here costs nothing, since the verifier removes it. */
 struct config {
+	__u64 self_test;                   /* what only frames of the self-test hold: a random number */
+	__u32 slot;                        /* of the veth at whose consumer's end the program is */
 	__u32 snap_length;                 /* bytes kept of an inner frame, 14 to LIMIT_SNAP_LENGTH */
 	__be16 vxlan_ports[LIMIT_PORTS];   /* network byte order, 0: unused */
 	__be16 geneve_ports[LIMIT_PORTS];  /* network byte order, 0: unused */

@@ -50,7 +50,7 @@ static __always_inline __u32 snap(const struct packet *packet, const struct sess
 	return length;
 }
 
-/* Fills time, outputs and captured. RING_LOSS_MAX: the record is in the ring. */
+/* Fills time, outputs and captured. RING_LOSS_MAX: the record is in the ring, or no output reads rings. */
 static __always_inline enum ring_loss deliver(const struct frame *frame, const struct session_policy *wanted,
 					      const struct headers *headers, struct packet *packet)
 {
@@ -58,7 +58,9 @@ static __always_inline enum ring_loss deliver(const struct frame *frame, const s
 	void *ring = bpf_map_lookup_elem(&rings, &cpu);
 	__u32 bytes;
 
-	packet->outputs = wanted->outputs;
+	packet->outputs = wanted->outputs & ~wanted->veths;
+	if (!packet->outputs)
+		return RING_LOSS_MAX;
 	if (!ring)
 		return RING_LOSS_RING_MISSING;
 	packet->time = bpf_ktime_get_ns();

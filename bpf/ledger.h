@@ -15,6 +15,7 @@ struct judgement {
 	enum outcome outcome;
 	enum ring_loss loss;         /* of a delivered packet; RING_LOSS_MAX: none */
 	struct session_count *count; /* of the session; NULL until it is found */
+	int consumed;                /* verdict on a delivered packet: dropped, or on its way to a veth */
 	bool drop_unknown;
 	struct packet packet;
 };
@@ -116,6 +117,7 @@ static __always_inline int verdict(const struct judgement *judgement)
 {
 	switch (judgement->outcome) {
 	case OUTCOME_DELIVERED:
+		return judgement->consumed;
 	case OUTCOME_DENIED_SOURCE:
 	case OUTCOME_FILTERED:
 	case OUTCOME_SAMPLED_OUT:

@@ -42,6 +42,14 @@ static __always_inline __u32 hash_headers(__u64 seed, const struct headers *head
 	return hash ^ hash >> 32;
 }
 
+/* One of `n` (from 1) places for a flow. Another `purpose` spreads the same flows in another way. */
+static __always_inline __u32 place_of_flow(__u32 flow, __u64 purpose, __u32 n)
+{
+	__u64 hash = mix(purpose, flow) * 0xd6e8feb86659fd93;
+
+	return (__u64)(__u32)(hash ^ hash >> 32) * n >> 32;
+}
+
 static __always_inline struct datagram_key datagram_of(__u32 vni, const struct headers *headers)
 {
 	bool ipv4 = (headers->family & ~FAMILY_TAGGED) == FAMILY_IPV4;
@@ -74,17 +82,13 @@ static __noinline __u32 flow_of(__u64 seed, __u32 vni, const struct headers *hea
 	return first ? *first : hash;
 }
 
-static __always_inline enum outcome sample(const struct policy_head *head, const struct session_policy *wanted,
-					   const struct headers *headers, const struct packet *packet,
-					   struct session_count *count)
+/* `flow` is the packet's flow hash, where the session's policy reads it. */
+static __always_inline enum outcome sample(const struct session_policy *wanted, __u32 flow, struct session_count *count)
 {
 	__u32 one_in = wanted->one_in;
 
-	if (wanted->sampling == SAMPLING_BY_FLOW && headers) {
-		__u64 hash = flow_of(head->seed, packet->key.vni, headers);
-
-		return hash * one_in >> 32 ? OUTCOME_SAMPLED_OUT : OUTCOME_MAX;
-	}
+	if (wanted->sampling == SAMPLING_BY_FLOW)
+		return (__u64)flow * one_in >> 32 ? OUTCOME_SAMPLED_OUT : OUTCOME_MAX;
 	if (wanted->sampling == SAMPLING_BY_PACKET && count && count->candidates++ % one_in)
 		return OUTCOME_SAMPLED_OUT;
 	return OUTCOME_MAX;

@@ -4,7 +4,8 @@
 /*
  * A mirrored packet's way through the kernel: its wrapping is read, its session
  * found, its inner headers looked at, its session's filter and sampling applied,
- * and a copy of the inner frame handed to user space. Each stage is a header;
+ * and a copy of the inner frame handed to user space, or the frame itself to a
+ * consumer's veth. Each stage is a header;
  * each returns an outcome, or OUTCOME_MAX to let the next one decide. The entry
  * calls them in order and counts the one outcome at the one exit. What is not a
  * mirrored packet of ours leaves as it came.
@@ -21,6 +22,7 @@
 #include "filter.h"
 #include "reduce.h"
 #include "deliver.h"
+#include "veth.h"
 #include "ledger.h"
 
 /* What the session's policy says of a packet whose session is known. */
@@ -32,6 +34,7 @@ static __always_inline enum outcome apply(const struct frame *frame, void *polic
 	const struct session_policy *wanted;
 	struct headers *headers;
 	enum outcome outcome;
+	__u32 flow = 0;
 
 	if (!region)
 		return OUTCOME_UNKNOWN_SESSION;
@@ -42,10 +45,14 @@ static __always_inline enum outcome apply(const struct frame *frame, void *polic
 	outcome = filter(policy, wanted, headers, packet);
 	if (outcome != OUTCOME_MAX)
 		return outcome;
-	outcome = sample(head, wanted, headers, packet, judgement->count);
+	if (wanted->reads_flow && headers)
+		flow = flow_of(head->seed, packet->key.vni, headers);
+	outcome = sample(wanted, flow, judgement->count);
 	if (outcome != OUTCOME_MAX)
 		return outcome;
 	judgement->loss = deliver(frame, wanted, headers, packet);
+	if (wanted->veths)
+		judgement->consumed = hand_over(frame->ctx, packet, wanted, flow);
 	return OUTCOME_DELIVERED;
 }
 
@@ -80,7 +87,7 @@ SEC("xdp.frags")
 int xdpeel(struct xdp_md *ctx)
 {
 	struct frame frame = frame_of(ctx);
-	struct judgement judgement = { .loss = RING_LOSS_MAX };
+	struct judgement judgement = { .loss = RING_LOSS_MAX, .consumed = XDP_DROP };
 	struct accounts *accounts = count_received(&frame);
 
 	if (!accounts)
@@ -95,6 +102,8 @@ struct {
 	struct packet packet;
 	enum outcome outcome;
 	enum ring_loss ring_loss;
+	enum veth_loss veth_loss;
+	enum sharing sharing;
 	enum direction direction;
 	enum tunnel tunnel;
 	enum limit limit;
@@ -113,6 +122,8 @@ struct {
 	struct chunks chunks;
 	enum class_limit class_limit;
 } *const for_btf;
+
+#include "ends.h"
 
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)

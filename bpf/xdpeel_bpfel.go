@@ -46,6 +46,8 @@ type XdpeelClass struct {
 
 type XdpeelConfig struct {
 	_           structs.HostLayout
+	SelfTest    uint64
+	Slot        uint32
 	SnapLength  uint32
 	VxlanPorts  [8]uint16
 	GenevePorts [8]uint16
@@ -145,11 +147,18 @@ type XdpeelSessionPolicy struct {
 	Outputs      uint32
 	SnapLength   uint32
 	OneIn        uint32
+	Veths        uint32
+	Vlan         uint16
 	Sampling     uint8
+	Sharing      uint8
 	HasFilter    uint8
 	SnapHeaders  uint8
 	ReadsHeaders uint8
-	Pad          [28]uint8
+	ReadsFlow    uint8
+	Shares       uint8
+	Slots        [8]uint8
+	Pad          [7]uint8
+	_            [4]byte
 }
 
 type XdpeelSkip struct {
@@ -170,12 +179,29 @@ type XdpeelStranger struct {
 	LastSeen uint64
 }
 
+type XdpeelVeth struct {
+	_        structs.HostLayout
+	FrameMax uint32
+	Lanes    uint32
+	Tagged   uint32
+}
+
+type XdpeelVethAccount struct {
+	_         structs.HostLayout
+	Offered   uint64
+	Lost      [5]uint64
+	Arrived   uint64
+	SelfTests uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	XdpeelMapAccountsGiven = "accounts_given"
+	XdpeelMapCopySets      = "copy_sets"
 	XdpeelMapFragments     = "fragments"
+	XdpeelMapLanes         = "lanes"
 	XdpeelMapLedger        = "ledger"
 	XdpeelMapPolicies      = "policies"
 	XdpeelMapRings         = "rings"
@@ -183,7 +209,15 @@ const (
 	XdpeelMapSessionCounts = "session_counts"
 	XdpeelMapSessions      = "sessions"
 	XdpeelMapStrangers     = "strangers"
+	XdpeelMapVethAccounts  = "veth_accounts"
+	XdpeelMapVethPorts     = "veth_ports"
+	XdpeelMapVeths         = "veths"
 	XdpeelProgXdpeel       = "xdpeel"
+	XdpeelProgXdpeelArrive = "xdpeel_arrive"
+	XdpeelProgXdpeelLane   = "xdpeel_lane"
+	XdpeelProgXdpeelProbe  = "xdpeel_probe"
+	XdpeelProgXdpeelSeal   = "xdpeel_seal"
+	XdpeelProgXdpeelSink   = "xdpeel_sink"
 	XdpeelVarCfg           = "cfg"
 	XdpeelVarCompiler      = "compiler"
 	XdpeelVarForBtf        = "for_btf"
@@ -231,7 +265,12 @@ type XdpeelSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type XdpeelProgramSpecs struct {
-	Xdpeel *ebpf.ProgramSpec `ebpf:"xdpeel"`
+	Xdpeel       *ebpf.ProgramSpec `ebpf:"xdpeel"`
+	XdpeelArrive *ebpf.ProgramSpec `ebpf:"xdpeel_arrive"`
+	XdpeelLane   *ebpf.ProgramSpec `ebpf:"xdpeel_lane"`
+	XdpeelProbe  *ebpf.ProgramSpec `ebpf:"xdpeel_probe"`
+	XdpeelSeal   *ebpf.ProgramSpec `ebpf:"xdpeel_seal"`
+	XdpeelSink   *ebpf.ProgramSpec `ebpf:"xdpeel_sink"`
 }
 
 // XdpeelMapSpecs contains maps before they are loaded into the kernel.
@@ -239,7 +278,9 @@ type XdpeelProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type XdpeelMapSpecs struct {
 	AccountsGiven *ebpf.MapSpec `ebpf:"accounts_given"`
+	CopySets      *ebpf.MapSpec `ebpf:"copy_sets"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
+	Lanes         *ebpf.MapSpec `ebpf:"lanes"`
 	Ledger        *ebpf.MapSpec `ebpf:"ledger"`
 	Policies      *ebpf.MapSpec `ebpf:"policies"`
 	Rings         *ebpf.MapSpec `ebpf:"rings"`
@@ -247,6 +288,9 @@ type XdpeelMapSpecs struct {
 	SessionCounts *ebpf.MapSpec `ebpf:"session_counts"`
 	Sessions      *ebpf.MapSpec `ebpf:"sessions"`
 	Strangers     *ebpf.MapSpec `ebpf:"strangers"`
+	VethAccounts  *ebpf.MapSpec `ebpf:"veth_accounts"`
+	VethPorts     *ebpf.MapSpec `ebpf:"veth_ports"`
+	Veths         *ebpf.MapSpec `ebpf:"veths"`
 }
 
 // XdpeelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -279,7 +323,9 @@ func (o *XdpeelObjects) Close() error {
 // It can be passed to LoadXdpeelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type XdpeelMaps struct {
 	AccountsGiven *ebpf.Map `ebpf:"accounts_given"`
+	CopySets      *ebpf.Map `ebpf:"copy_sets"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
+	Lanes         *ebpf.Map `ebpf:"lanes"`
 	Ledger        *ebpf.Map `ebpf:"ledger"`
 	Policies      *ebpf.Map `ebpf:"policies"`
 	Rings         *ebpf.Map `ebpf:"rings"`
@@ -287,12 +333,17 @@ type XdpeelMaps struct {
 	SessionCounts *ebpf.Map `ebpf:"session_counts"`
 	Sessions      *ebpf.Map `ebpf:"sessions"`
 	Strangers     *ebpf.Map `ebpf:"strangers"`
+	VethAccounts  *ebpf.Map `ebpf:"veth_accounts"`
+	VethPorts     *ebpf.Map `ebpf:"veth_ports"`
+	Veths         *ebpf.Map `ebpf:"veths"`
 }
 
 func (m *XdpeelMaps) Close() error {
 	return _XdpeelClose(
 		m.AccountsGiven,
+		m.CopySets,
 		m.Fragments,
+		m.Lanes,
 		m.Ledger,
 		m.Policies,
 		m.Rings,
@@ -300,6 +351,9 @@ func (m *XdpeelMaps) Close() error {
 		m.SessionCounts,
 		m.Sessions,
 		m.Strangers,
+		m.VethAccounts,
+		m.VethPorts,
+		m.Veths,
 	)
 }
 
@@ -316,12 +370,22 @@ type XdpeelVariables struct {
 //
 // It can be passed to LoadXdpeelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type XdpeelPrograms struct {
-	Xdpeel *ebpf.Program `ebpf:"xdpeel"`
+	Xdpeel       *ebpf.Program `ebpf:"xdpeel"`
+	XdpeelArrive *ebpf.Program `ebpf:"xdpeel_arrive"`
+	XdpeelLane   *ebpf.Program `ebpf:"xdpeel_lane"`
+	XdpeelProbe  *ebpf.Program `ebpf:"xdpeel_probe"`
+	XdpeelSeal   *ebpf.Program `ebpf:"xdpeel_seal"`
+	XdpeelSink   *ebpf.Program `ebpf:"xdpeel_sink"`
 }
 
 func (p *XdpeelPrograms) Close() error {
 	return _XdpeelClose(
 		p.Xdpeel,
+		p.XdpeelArrive,
+		p.XdpeelLane,
+		p.XdpeelProbe,
+		p.XdpeelSeal,
+		p.XdpeelSink,
 	)
 }
 

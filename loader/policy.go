@@ -27,11 +27,14 @@ func (p *Program) SetPolicy(policy *mirror.Policy) error {
 	if err != nil {
 		return fmt.Errorf("write policy: %w", err)
 	}
+	if err := p.makeCopySets(policy); err != nil {
+		return errors.Join(err, next.Close())
+	}
 	if err := p.maps.Policies.Put(uint32(0), next); err != nil {
 		return errors.Join(fmt.Errorf("set policy: %w", err), next.Close())
 	}
 	p.generation++
-	return next.Close()
+	return errors.Join(p.dropCopySets(policy), next.Close())
 }
 
 // newPolicyMap returns a map of as many regions as the policy needs.

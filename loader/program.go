@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -17,9 +18,13 @@ import (
 type Program struct {
 	spec       *ebpf.CollectionSpec
 	maps       bpf.XdpeelMaps
+	ways       [2]*way // by fragments
 	rings      []*ring
+	veths      map[int]*Veth // by slot
 	options    mirror.Options
-	generation uint32 // of the policy; 0 before the first
+	generation uint32                   // of the policy; 0 before the first
+	selfTest   uint64                   // what tells the frames of the self-test
+	missing    [abi.LimitOutputs]uint64 // packets that were lost on their way to a veth, as far as is known
 }
 
 // Load checks what the process may do and the kernel can, then creates the maps
@@ -40,10 +45,7 @@ func Load(o mirror.Options, policy *mirror.Policy) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded object: %w", err)
 	}
-	if err := configure(spec, o); err != nil {
-		return nil, err
-	}
-	p := &Program{spec: spec, options: o}
+	p := &Program{spec: spec, options: o, veths: make(map[int]*Veth), selfTest: rand.Uint64()}
 	if err := p.createMaps(); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -64,14 +66,6 @@ func Compiler() (string, error) {
 		return "", fmt.Errorf("read compiler of embedded object: %w", err)
 	}
 	return unix.ByteSliceToString(compiler[:]), nil
-}
-
-// configure writes the constants that are frozen at load (bpf/config.h).
-func configure(spec *ebpf.CollectionSpec, o mirror.Options) error {
-	if err := spec.Variables[bpf.XdpeelVarCfg].Set(Config(o)); err != nil {
-		return fmt.Errorf("set constants: %w", err)
-	}
-	return nil
 }
 
 // Config returns the program's constants for options that are complete.
@@ -98,6 +92,7 @@ func (p *Program) createMaps() error {
 	rings := p.spec.Maps[bpf.XdpeelMapRings]
 	rings.MaxEntries = uint32(cpus)
 	rings.InnerMap.MaxEntries = ringSize(cpus)
+	p.spec.Maps[bpf.XdpeelMapLanes].MaxEntries = uint32(min(cpus, abi.LimitLanes))
 	if err := p.spec.LoadAndAssign(&p.maps, nil); err != nil {
 		return fmt.Errorf("create maps: %w", err)
 	}
@@ -111,49 +106,67 @@ func (p *Program) createMaps() error {
 			return fmt.Errorf("give ring to CPU %d: %w", cpu, err)
 		}
 	}
-	return nil
+	return p.makeWays()
 }
 
-// fragments says whether a program is loaded for frames of several buffers.
-type fragments bool
-
-const (
-	withFragments    fragments = true
-	withoutFragments fragments = false
-)
-
-// load loads the program over the maps that exist already.
+// load loads the main program over the maps that exist already.
 func (p *Program) load(f fragments) (*ebpf.Program, error) {
+	return p.loadProgram(bpf.XdpeelProgXdpeel, f, Config(p.options))
+}
+
+// loadProgram loads one of the object's programs over the maps that exist already,
+// with constants of its own.
+func (p *Program) loadProgram(name string, f fragments, constants bpf.XdpeelConfig) (*ebpf.Program, error) {
 	spec := p.spec.Copy()
-	if !f {
-		spec.Programs[bpf.XdpeelProgXdpeel].Flags &^= bpfXDPHasFrags
+	for other := range spec.Programs {
+		if other != name {
+			delete(spec.Programs, other)
+		}
 	}
-	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
-		MapReplacements: map[string]*ebpf.Map{
-			bpf.XdpeelMapAccountsGiven: p.maps.AccountsGiven,
-			bpf.XdpeelMapFragments:     p.maps.Fragments,
-			bpf.XdpeelMapLedger:        p.maps.Ledger,
-			bpf.XdpeelMapPolicies:      p.maps.Policies,
-			bpf.XdpeelMapRings:         p.maps.Rings,
-			bpf.XdpeelMapScratch:       p.maps.Scratch,
-			bpf.XdpeelMapSessionCounts: p.maps.SessionCounts,
-			bpf.XdpeelMapSessions:      p.maps.Sessions,
-			bpf.XdpeelMapStrangers:     p.maps.Strangers,
-		},
-	})
+	if !f {
+		spec.Programs[name].Flags &^= bpfXDPHasFrags
+	}
+	if err := spec.Variables[bpf.XdpeelVarCfg].Set(constants); err != nil {
+		return nil, fmt.Errorf("set constants: %w", err)
+	}
+	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: p.replacements(f)})
 	if err != nil {
-		return nil, fmt.Errorf("load program: %w", err)
+		return nil, fmt.Errorf("load program %s: %w", name, err)
 	}
 	defer collection.Close()
-	return collection.DetachProgram(bpf.XdpeelProgXdpeel), nil
+	return collection.DetachProgram(name), nil
+}
+
+// replacements are the maps that a program is loaded over.
+func (p *Program) replacements(f fragments) map[string]*ebpf.Map {
+	way := p.way(f)
+	return map[string]*ebpf.Map{
+		bpf.XdpeelMapAccountsGiven: p.maps.AccountsGiven,
+		bpf.XdpeelMapCopySets:      p.maps.CopySets,
+		bpf.XdpeelMapFragments:     p.maps.Fragments,
+		bpf.XdpeelMapLanes:         way.lanes,
+		bpf.XdpeelMapLedger:        p.maps.Ledger,
+		bpf.XdpeelMapPolicies:      p.maps.Policies,
+		bpf.XdpeelMapRings:         p.maps.Rings,
+		bpf.XdpeelMapScratch:       p.maps.Scratch,
+		bpf.XdpeelMapSessionCounts: p.maps.SessionCounts,
+		bpf.XdpeelMapSessions:      p.maps.Sessions,
+		bpf.XdpeelMapStrangers:     p.maps.Strangers,
+		bpf.XdpeelMapVethAccounts:  p.maps.VethAccounts,
+		bpf.XdpeelMapVethPorts:     way.ports,
+		bpf.XdpeelMapVeths:         p.maps.Veths,
+	}
 }
 
 // bpfXDPHasFrags is BPF_F_XDP_HAS_FRAGS of linux/bpf.h.
 const bpfXDPHasFrags = 1 << 5
 
-// Close frees the maps and the rings. Attachments and readers must be closed before.
+// Close frees the maps and the rings. Attachments, veths and readers must be closed before.
 func (p *Program) Close() error {
 	var errs []error
+	for _, way := range p.ways {
+		errs = append(errs, way.close())
+	}
 	for _, ring := range p.rings {
 		errs = append(errs, ring.close())
 	}

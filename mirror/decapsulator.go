@@ -36,6 +36,7 @@ type Judgement struct {
 	// the frame or, of a bare payload, lasts until the next call of Judge. Data and
 	// Outputs are zero unless the packet was delivered.
 	Packet Packet
+	Veths  OutputSet // those that the frame itself goes to; zero unless the packet was delivered
 }
 
 // NewDecapsulator returns a decapsulator that has seen nothing. It fails as
@@ -126,19 +127,19 @@ func (d *Decapsulator) take(p payload, key Session, session *session, wanted *Se
 		},
 	}
 	var headers Headers
-	if wanted.readsHeaders() {
+	if d.policy.ReadsHeaders(wanted) {
 		headers = p.headers()
 	}
 	match := wanted.Filter.Match(judgement.Packet.Direction, &headers)
 	judgement.Packet.Rule = wanted.Filter.RuleID(match)
-	switch {
-	case !match.Accept:
+	if !match.Accept {
 		judgement.Outcome = abi.OutcomeFiltered
-	case !d.samples(wanted.Sample, session, p, &headers):
+	} else if flow := d.flow(wanted, p, &headers); !session.samples(wanted.Sample, flow) {
 		judgement.Outcome = abi.OutcomeSampledOut
-	default:
+	} else {
 		judgement.Outcome = abi.OutcomeDelivered
-		judgement.Packet.Outputs = wanted.Outputs
+		judgement.Veths = d.policy.TakersOf(wanted, flow)
+		judgement.Packet.Outputs = wanted.Outputs &^ d.policy.Veths
 		judgement.Packet.Data = d.frame(p, wanted.Snap.length(&headers))
 		judgement.Captured = len(judgement.Packet.Data)
 	}
@@ -146,15 +147,22 @@ func (d *Decapsulator) take(p payload, key Session, session *session, wanted *Se
 	return judgement
 }
 
-// samples says whether sampling keeps a packet that the filter has taken.
-func (d *Decapsulator) samples(sample Sampling, s *session, p payload, h *Headers) bool {
+// flow returns the hash of a packet's flow, where its session's policy reads it.
+func (d *Decapsulator) flow(wanted *SessionPolicy, p payload, h *Headers) uint32 {
+	if !d.policy.ReadsFlow(wanted) {
+		return 0
+	}
+	return d.fragments.flowOf(p.vni, h, h.FlowHash(d.policy.Seed, p.ethernet()))
+}
+
+// samples says whether sampling keeps a packet of a flow that the filter has taken.
+func (s *session) samples(sample Sampling, flow uint32) bool {
 	switch sample.By {
 	case abi.SamplingByPacket:
 		s.candidates++
 		return (s.candidates-1)%uint64(sample.OneIn) == 0
 	case abi.SamplingByFlow:
-		hash := h.FlowHash(d.policy.Seed, p.ethernet())
-		return isOneIn(d.fragments.flowOf(p.vni, h, hash), sample.OneIn)
+		return isOneIn(flow, sample.OneIn)
 	}
 	return true
 }

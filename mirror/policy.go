@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"math/bits"
 	"net/netip"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
@@ -15,6 +16,9 @@ type Policy struct {
 	Sessions     []SessionPolicy
 	// Seed of the flow hash, so that machines that share it sample the same flows.
 	Seed uint64
+	// Veths are the outputs that the kernel feeds whole frames, and Spread those of
+	// them whose flows it spreads over several CPUs.
+	Veths, Spread OutputSet
 }
 
 // SessionPolicy is what is wanted of a session. The most specific one applies:
@@ -29,6 +33,8 @@ type SessionPolicy struct {
 	Sample  Sampling
 	Snap    Snap
 	Outputs OutputSet
+	Sharing abi.Sharing // of those of the outputs that are veths, if there are several
+	VLAN    uint16      // id that tells the session to consumers of tagged veths; 0: none
 }
 
 // Sampling leaves packets out. The zero value leaves out none.
@@ -45,6 +51,17 @@ type Snap struct {
 
 // OutputSet is a set of outputs, a bit for each by its slot, below abi.LimitOutputs.
 type OutputSet uint32
+
+// Slots returns the slots of the outputs in the set, in ascending order.
+func (s OutputSet) Slots() []int {
+	var slots []int
+	for slot := range abi.LimitOutputs {
+		if s.Has(slot) {
+			slots = append(slots, slot)
+		}
+	}
+	return slots
+}
 
 // FirstOutput is the set of the output in slot 0: of a judge that has but one.
 const FirstOutput OutputSet = 1
@@ -122,9 +139,29 @@ func (s *SessionPolicy) specificity() int {
 	return 2
 }
 
-// readsHeaders says whether a packet's headers have a say in what becomes of it.
-func (s *SessionPolicy) readsHeaders() bool {
-	return s.Filter != nil || s.Sample.By == abi.SamplingByFlow || s.Snap.Headers
+// VethsOf returns the outputs of a session that are veths.
+func (p *Policy) VethsOf(s *SessionPolicy) OutputSet { return s.Outputs & p.Veths }
+
+// CopySet returns the veths of a session if there are several and each gets all,
+// and else none.
+func (p *Policy) CopySet(s *SessionPolicy) OutputSet {
+	if veths := p.VethsOf(s); s.Sharing == abi.SharingCopy && bits.OnesCount32(uint32(veths)) > 1 {
+		return veths
+	}
+	return 0
+}
+
+// ReadsFlow says whether the flow of a session's packet has a say in what becomes
+// of it: whether it is sampled out, which of several veths gets it, or on which CPU.
+func (p *Policy) ReadsFlow(s *SessionPolicy) bool {
+	veths := p.VethsOf(s)
+	return s.Sample.By == abi.SamplingByFlow || veths&p.Spread != 0 ||
+		bits.OnesCount32(uint32(veths)) > 1 && s.Sharing == abi.SharingBalance
+}
+
+// ReadsHeaders says whether the headers of a session's packet have.
+func (p *Policy) ReadsHeaders(s *SessionPolicy) bool {
+	return s.Filter != nil || s.Snap.Headers || p.ReadsFlow(s)
 }
 
 // consumes says whether a frame is taken from the host. All others are left to it

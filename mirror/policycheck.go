@@ -47,7 +47,7 @@ func (p *Policy) checkSessions() error {
 	seen := make(map[key]bool, len(p.Sessions))
 	for i := range p.Sessions {
 		s := &p.Sessions[i]
-		if err := s.Check(); err != nil {
+		if err := errors.Join(s.Check(), p.checkVeths(s)); err != nil {
 			errs = append(errs, err)
 		}
 		key := key{s.AnyVNI, Session{s.VNI, s.Source.Unmap()}}
@@ -57,6 +57,20 @@ func (p *Policy) checkSessions() error {
 		seen[key] = true
 	}
 	return errors.Join(errs...)
+}
+
+// maxVLAN is the largest VLAN id that is not reserved (IEEE 802.1Q).
+const maxVLAN = 4094
+
+// checkVeths returns what is wrong with a session's share of the veths.
+func (p *Policy) checkVeths(s *SessionPolicy) error {
+	if n := len(p.VethsOf(s).Slots()); n > abi.LimitShares {
+		return fmt.Errorf("check session %s: %d veths, at most %d are allowed", s, n, abi.LimitShares)
+	}
+	if s.VLAN > maxVLAN {
+		return fmt.Errorf("check session %s: vlan %d is more than %d", s, s.VLAN, maxVLAN)
+	}
+	return nil
 }
 
 // checkFilters checks each filter once, however many sessions have it.

@@ -56,6 +56,48 @@ func (v RingLoss) String() string {
 	return "ring_loss(" + strconv.Itoa(int(v)) + ")"
 }
 
+// VethLoss is why the kernel could not hand a delivered packet to a consumer's veth.
+type VethLoss uint8
+
+// The values of VethLoss.
+const (
+	VethLossTooLong     VethLoss = 0
+	VethLossNoInterface VethLoss = 1
+	VethLossStripFailed VethLoss = 2
+	VethLossNotCopied   VethLoss = 3
+	VethLossBrokenTag   VethLoss = 4
+	VethLossMax         VethLoss = 5
+)
+
+var labelsOfVethLoss = [...]string{"too_long", "no_interface", "strip_failed", "not_copied", "broken_tag"}
+
+// String returns the label of v: the word for it in metrics, JSON and documentation.
+func (v VethLoss) String() string {
+	if int(v) < len(labelsOfVethLoss) {
+		return labelsOfVethLoss[v]
+	}
+	return "veth_loss(" + strconv.Itoa(int(v)) + ")"
+}
+
+// Sharing is how a session's veths share its packets.
+type Sharing uint8
+
+// The values of Sharing.
+const (
+	SharingBalance Sharing = 0
+	SharingCopy    Sharing = 1
+)
+
+var labelsOfSharing = [...]string{"balance", "copy"}
+
+// String returns the label of v: the word for it in metrics, JSON and documentation.
+func (v Sharing) String() string {
+	if int(v) < len(labelsOfSharing) {
+		return labelsOfSharing[v]
+	}
+	return "sharing(" + strconv.Itoa(int(v)) + ")"
+}
+
 // Direction is which way a packet went, as the mirrored interface saw it.
 type Direction uint8
 
@@ -190,6 +232,9 @@ const (
 	LimitOutputs        = 32
 	LimitStrangers      = 8192
 	LimitFragments      = 16384
+	LimitShares         = 8
+	LimitCopySets       = 256
+	LimitLanes          = 256
 )
 
 // Bytes of a frame that a ring record has room for: records come in these sizes.

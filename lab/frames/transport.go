@@ -29,10 +29,11 @@ func (h UDP) Datagram(source, destination netip.Addr, payload []byte) []byte {
 	return datagram
 }
 
-// TCP is a TCP header without options (RFC 9293), with PSH and ACK set.
+// TCP is a TCP header without options (RFC 9293), with ACK set.
 type TCP struct {
 	Source, Destination uint16
 	Sequence            uint32
+	NoPush              bool // PSH is not set, as where more follows at once
 }
 
 // Segment returns the segment of this header and payload between two addresses.
@@ -40,7 +41,11 @@ func (h TCP) Segment(source, destination netip.Addr, payload []byte) []byte {
 	segment := binary.BigEndian.AppendUint16(nil, h.Source)
 	segment = binary.BigEndian.AppendUint16(segment, h.Destination)
 	segment = binary.BigEndian.AppendUint32(segment, h.Sequence)
-	segment = append(segment, 0, 0, 0, 1, 5<<4, 0x18, 0xff, 0xff, 0, 0, 0, 0)
+	flags := byte(0x18)
+	if h.NoPush {
+		flags = 0x10
+	}
+	segment = append(segment, 0, 0, 0, 1, 5<<4, flags, 0xff, 0xff, 0, 0, 0, 0)
 	segment = append(segment, payload...)
 	checksum := transportChecksum(source, destination, ProtocolTCP, segment)
 	binary.BigEndian.PutUint16(segment[16:], checksum)

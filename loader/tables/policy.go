@@ -43,7 +43,7 @@ func (w *writer) policy(p *mirror.Policy, generation uint32) error {
 		return fmt.Errorf("write allowed sources: %w", err)
 	}
 	head.FirstSession, head.Sessions = uint32(entries), uint32(len(keyed))
-	if head.DefaultPolicy, err = w.sessions(p.Sessions, entries); err != nil {
+	if head.DefaultPolicy, err = w.sessions(p, entries); err != nil {
 		return err
 	}
 	*lineOf[bpf.XdpeelPolicyHead](w, headAt) = head
@@ -72,19 +72,20 @@ func (w *writer) allowed(sources []netip.Prefix, head *bpf.XdpeelPolicyHead) err
 
 // sessions writes the sessions' policies and, from a place on, the list by which
 // they are found. It returns the place of the default session's, 0 without one.
-func (w *writer) sessions(sessions []mirror.SessionPolicy, from place) (defaultPolicy uint32, err error) {
+func (w *writer) sessions(p *mirror.Policy, from place) (defaultPolicy uint32, err error) {
 	var entries []bpf.XdpeelSessionEntry
 	filters := make(map[*mirror.Filter]filterPlaces)
-	for i := range sessions {
-		at, err := w.session(&sessions[i], filters)
+	for i := range p.Sessions {
+		session := &p.Sessions[i]
+		at, err := w.session(p, session, filters)
 		if err != nil {
 			return 0, err
 		}
-		if sessions[i].AnyVNI {
+		if session.AnyVNI {
 			defaultPolicy = uint32(at)
 			continue
 		}
-		entries = append(entries, sessionEntry(&sessions[i], at))
+		entries = append(entries, sessionEntry(session, at))
 	}
 	slices.SortFunc(entries, func(a, b bpf.XdpeelSessionEntry) int {
 		return cmp.Or(cmp.Compare(a.Vni, b.Vni), slices.Compare(a.Source[:], b.Source[:]))
@@ -109,7 +110,7 @@ type filterPlaces struct {
 	ingress, egress place
 }
 
-func (w *writer) session(s *mirror.SessionPolicy, filters map[*mirror.Filter]filterPlaces) (place, error) {
+func (w *writer) session(p *mirror.Policy, s *mirror.SessionPolicy, filters map[*mirror.Filter]filterPlaces) (place, error) {
 	policy := bpf.XdpeelSessionPolicy{
 		Mac:          macNumber(s.MAC),
 		Outputs:      uint32(s.Outputs),
@@ -118,7 +119,15 @@ func (w *writer) session(s *mirror.SessionPolicy, filters map[*mirror.Filter]fil
 		Sampling:     uint8(s.Sample.By),
 		OneIn:        max(s.Sample.OneIn, 1),
 		HasFilter:    flag(s.Filter != nil),
-		ReadsHeaders: flag(s.Filter != nil || s.Snap.Headers || s.Sample.By == abi.SamplingByFlow),
+		ReadsHeaders: flag(p.ReadsHeaders(s)),
+		ReadsFlow:    flag(p.ReadsFlow(s)),
+		Veths:        uint32(p.VethsOf(s)),
+		Sharing:      uint8(s.Sharing),
+		Vlan:         s.VLAN,
+	}
+	for _, slot := range p.VethsOf(s).Slots() {
+		policy.Slots[policy.Shares] = uint8(slot)
+		policy.Shares++
 	}
 	if s.Snap.Bytes > 0 {
 		policy.SnapLength = uint32(s.Snap.Bytes)

@@ -25,6 +25,8 @@ var enums = []struct {
 }{
 	{"outcome", "is what became of a frame", false},
 	{"ring_loss", "is why the kernel could not hand a delivered packet to user space", false},
+	{"veth_loss", "is why the kernel could not hand a delivered packet to a consumer's veth", false},
+	{"sharing", "is how a session's veths share its packets", false},
 	{"direction", "is which way a packet went, as the mirrored interface saw it", false},
 	{"tunnel", "is how a packet came wrapped", false},
 	{"family", "is what an inner frame holds; FamilyTagged is a bit of its own", false},

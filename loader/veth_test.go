@@ -1,0 +1,516 @@
+package loader
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/loader/pair"
+	"github.com/xdpeel/xdpeel/mirror"
+	"github.com/xdpeel/xdpeel/mirror/cases"
+)
+
+// fed is a wire whose far end feeds consumers.
+type fed struct {
+	*wire
+	program *Program
+}
+
+func newFed(t *testing.T, mode Mode, policy *mirror.Policy, open func(f *fed)) *fed {
+	t.Helper()
+	f := &fed{newWire(t, lab.VethOptions{MTU: wireMTU, Queues: 2}), newProgram(t, mirror.Options{})}
+	open(f)
+	err := f.pair.B.Namespace.Do(func() error { return f.program.SetPolicy(policy) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAttach(t, f.program, f.pair.B, mode)
+	return f
+}
+
+// receive returns what a consumer receives until there are n frames, or none for some time.
+func (c *consumer) receive(t *testing.T, n int) (received [][]byte) {
+	t.Helper()
+	for len(received) < n {
+		frame, err := c.receiver.Receive(time.Now().Add(2 * time.Second))
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return received
+		}
+		if errors.Is(err, unix.ENETDOWN) { // it was, since the last call
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		received = append(received, frame)
+	}
+	return received
+}
+
+// expectNothing fails if a consumer receives another frame.
+func (c *consumer) expectNothing(t *testing.T) {
+	t.Helper()
+	frame, err := c.receiver.Receive(time.Now().Add(50 * time.Millisecond))
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one more frame of %d bytes (%v): %x", len(frame), err, frame)
+	}
+}
+
+func (f *fed) account(slot int) mirror.OutputAccount {
+	f.t.Helper()
+	accounts, err := f.program.VethAccounts()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return accounts[slot]
+}
+
+func sameFrames(t *testing.T, want, got [][]byte) {
+	t.Helper()
+	if len(want) != len(got) {
+		t.Errorf("%d frames, want %d", len(got), len(want))
+	}
+	for i := range min(len(want), len(got)) {
+		if !bytes.Equal(want[i], got[i]) {
+			t.Fatalf("frame %d of %d bytes, want %d\n got %.200x\nwant %.200x", i, len(got[i]), len(want[i]), got[i], want[i])
+		}
+	}
+}
+
+// The frames of all cases, over a real wire into a real veth: the consumer receives
+// the inner frames, byte for byte and in order, and nothing else.
+func TestVethReceivesInnerFrames(t *testing.T) {
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		for name, tagged := range map[string]bool{"plain": false, "tagged": true} {
+			t.Run(fmt.Sprintf("%s/%s", mode, name), func(t *testing.T) {
+				var c *consumer
+				f := newFed(t, mode, toVeth(0), func(f *fed) {
+					o := vethOptions(slotOfVeth, wireMTU)
+					o.Tagged = tagged
+					c = openConsumer(t, f.wire, f.program, o)
+				})
+				reference, err := mirror.NewDecapsulator(mirror.Options{}, toVeth(0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var sent, want [][]byte
+				broken := uint64(0)
+				for _, each := range onWire(cases.All()) {
+					if len(each.Frame) > largestReplay {
+						continue
+					}
+					sent = append(sent, each.Frame)
+					judgement := reference.Judge(each.Frame, len(each.Frame))
+					if judgement.Outcome == abi.OutcomeDelivered {
+						vlan := uint16(0)
+						if tagged {
+							vlan = 100
+						}
+						handed := judgement.AppendHandover(nil, each.Frame, vlan)
+						if hasBrokenTag(handed) {
+							broken++
+						} else {
+							want = append(want, handed)
+						}
+					}
+				}
+				f.send(sent)
+				sameFrames(t, want, c.receive(t, len(want)))
+				c.expectNothing(t)
+				wantAccount := mirror.OutputAccount{
+					Offered: uint64(len(want)) + broken, Delivered: uint64(len(want)),
+					Lost: map[mirror.Loss]uint64{mirror.Loss(abi.VethLossBrokenTag.String()): broken},
+				}
+				if diff := cmp.Diff(wantAccount, f.account(slotOfVeth)); diff != "" {
+					t.Errorf("account (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// hasBrokenTag says whether the kernel refuses a frame for its VLAN tag.
+func hasBrokenTag(frame []byte) bool {
+	isTagged := frame[12] == 0x81 && frame[13] == 0 || frame[12] == 0x88 && frame[13] == 0xa8
+	return isTagged && len(frame) < 14+4+2
+}
+
+// Jumbo frames, which are spread over several buffers, arrive whole.
+func TestVethReceivesJumboFrames(t *testing.T) {
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		t.Run(string(mode), func(t *testing.T) {
+			var c *consumer
+			f := newFed(t, mode, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, wireMTU)) })
+			var sent, want [][]byte
+			for length := 1400; length <= 9100; length += 70 {
+				inner := frames.UDPFrame(client, instance, frames.Payload(length))
+				sent, want = append(sent, frames.Wrap(inner, 7, source, target)), append(want, inner)
+			}
+			f.send(sent)
+			sameFrames(t, want, c.receive(t, len(want)))
+			if account := f.account(slotOfVeth); account.Delivered != uint64(len(want)) {
+				t.Errorf("account %+v", account)
+			}
+		})
+	}
+}
+
+// segments are n segments of one TCP connection in a row: what GRO merges.
+func segments(n, length int) (inner [][]byte) {
+	for i := range n {
+		tcp := frames.TCP{Source: client.Port, Destination: instance.Port, Sequence: uint32(1000 + i*length), NoPush: true}
+		segment := tcp.Segment(client.Address, instance.Address, frames.Payload(length))
+		packet := frames.IP{Source: client.Address, Destination: instance.Address, Protocol: frames.ProtocolTCP, ID: uint16(i)}.Packet(segment)
+		inner = append(inner, frames.Ethernet(instance.MAC, client.MAC, frames.EtherTypeIPv4, packet))
+	}
+	return inner
+}
+
+// The limit that keeps frames apart is what keeps them apart: without it, a
+// consumer that switches GRO on gets merged ones.
+func TestVethWouldMerge(t *testing.T) {
+	var c *consumer
+	f := newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, wireMTU)) })
+	if err := ip(c.namespace, "link", "set", theirEnd, "gro_max_size", "65536")(); err != nil {
+		t.Fatal(err)
+	}
+	c.ethtool(t, "gro", "on")
+	c.waitForMore(t)
+	want := segments(200, 500)
+	f.send(wrapAll(want))
+	for _, frame := range c.receive(t, len(want)) {
+		if len(frame) > len(want[0]) {
+			return
+		}
+	}
+	t.Error("nothing was merged: TestVethNeverMerges shows nothing")
+}
+
+// waitForMore has the kernel hold received packets back for others to merge with.
+func (c *consumer) waitForMore(t *testing.T) {
+	t.Helper()
+	command := "echo 50000000 > /sys/class/net/" + theirEnd + "/gro_flush_timeout"
+	out, err := exec.Command("ip", "netns", "exec", c.namespace.Name(), "sh", "-c", command).CombinedOutput()
+	if err != nil {
+		t.Fatalf("set gro_flush_timeout: %v: %s", err, out)
+	}
+}
+
+// wrapAll wraps inner frames as their mirror session would.
+func wrapAll(inner [][]byte) (list [][]byte) {
+	for _, frame := range inner {
+		list = append(list, frames.Wrap(frame, 7, source, target))
+	}
+	return list
+}
+
+// ethtool switches features of the consumer's end, as far as it has them.
+func (c *consumer) ethtool(t *testing.T, features ...string) {
+	t.Helper()
+	args := append([]string{"netns", "exec", c.namespace.Name(), "ethtool", "-K", theirEnd}, features...)
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		t.Logf("ethtool -K %v: %v: %s", features, err, out)
+	}
+}
+
+// A consumer may switch offloads on and off as it likes, as Suricata does at start:
+// the frames stay apart, and go on coming.
+func TestVethNeverMerges(t *testing.T) {
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		t.Run(string(mode), func(t *testing.T) {
+			var c *consumer
+			f := newFed(t, mode, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, wireMTU)) })
+			c.waitForMore(t)
+			for _, features := range [][]string{
+				{"gro", "on"}, {"gro", "off"}, {"rx-gro-list", "on"}, {"gro", "on", "rx-udp-gro-forwarding", "on"},
+				{"gro", "off"}, {"tx", "off"}, {"tx", "on", "gso", "on", "tso", "on"}, {"rx", "off"},
+			} {
+				t.Run(fmt.Sprint(features), func(t *testing.T) {
+					c.ethtool(t, features...)
+					want := segments(200, 500)
+					f.send(wrapAll(want))
+					sameFrames(t, want, c.receive(t, len(want)))
+				})
+			}
+		})
+	}
+}
+
+// Frames of 10,000 flows over two queues: each flow stays on one CPU, the queues
+// are within 10 % of even, and each frame arrives.
+func TestVethQueues(t *testing.T) {
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		t.Run(string(mode), func(t *testing.T) {
+			const flows, queues = 10_000, 2
+			policy := toVeth(0)
+			policy.Spread = policy.Veths
+			var c *consumer
+			f := newFed(t, mode, policy, func(f *fed) {
+				o := vethOptions(slotOfVeth, wireMTU)
+				o.Queues = queues
+				c = openConsumer(t, f.wire, f.program, o)
+			})
+			var sent [][]byte
+			want := make([]uint64, queues)
+			// As a network card does, the wire's end forgets which CPU its frames came from.
+			if out, err := exec.Command("ip", "netns", "exec", f.pair.B.Namespace.Name(), "ethtool", "-K", f.pair.B.Name, "gro", "on").CombinedOutput(); err != nil {
+				t.Fatalf("switch GRO on: %v: %s", err, out)
+			}
+			for flow := range flows {
+				there := frames.Peer{MAC: client.MAC, Address: client.Address, Port: uint16(1024 + flow)}
+				for _, inner := range [][]byte{frames.UDPFrame(there, instance, nil), frames.UDPFrame(instance, there, nil)} {
+					headers := mirror.ReadHeaders(inner)
+					want[mirror.LaneOf(headers.FlowHash(policy.Seed, inner), queues)]++
+					sent = append(sent, frames.Wrap(inner, 7, source, target))
+				}
+			}
+			f.send(sent)
+			got := c.receive(t, len(sent))
+			account := f.account(slotOfVeth)
+			if len(got) != len(sent) || account.Delivered != uint64(len(sent)) {
+				t.Errorf("%d frames received, account %+v, want %d", len(got), account, len(sent))
+			}
+			var cpus []bpf.XdpeelVethAccount
+			if err := f.program.maps.VethAccounts.Lookup(uint32(slotOfVeth), &cpus); err != nil {
+				t.Fatal(err)
+			}
+			for cpu, n := range want {
+				if cpus[cpu].Arrived != n {
+					t.Errorf("%d frames arrived on CPU %d, want %d", cpus[cpu].Arrived, cpu, n)
+				}
+				if even := uint64(len(sent) / queues); n < even*9/10 || n > even*11/10 {
+					t.Errorf("CPU %d has %d frames of %d: not within 10 %% of even", cpu, n, len(sent))
+				}
+			}
+		})
+	}
+}
+
+// Of veths that share by copy each gets every frame; of a frame in several buffers,
+// which the kernel does not copy, the first veth does, and the others' loss is counted.
+func TestVethCopies(t *testing.T) {
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		t.Run(string(mode), func(t *testing.T) {
+			policy := &mirror.Policy{
+				Veths:    1<<2 | 1<<5,
+				Sessions: []mirror.SessionPolicy{{AnyVNI: true, Outputs: 1<<2 | 1<<5, Sharing: abi.SharingCopy}},
+			}
+			var first, second *consumer
+			f := newFed(t, mode, policy, func(f *fed) {
+				first = openConsumer(t, f.wire, f.program, vethOptions(2, wireMTU))
+				o := vethOptions(5, wireMTU)
+				o.Name, o.Peer = "xdpeel1", "xdpeel1-ids"
+				second = openConsumer(t, f.wire, f.program, o)
+			})
+			small := [][]byte{frames.UDPFrame(client, instance, frames.Payload(10)), frames.UDPFrame(client, instance, frames.Payload(3000))}
+			large := frames.UDPFrame(client, instance, frames.Payload(9000))
+			f.send(wrapAll(append(small, large)))
+			sameFrames(t, append(small, large), first.receive(t, 3))
+			got := second.receive(t, 3)
+			sameFrames(t, small, got[:2])
+			account := f.account(5)
+			notCopied := account.Lost[mirror.Loss(abi.VethLossNotCopied.String())]
+			if account.Offered != 3 || account.Delivered != uint64(len(got)) || notCopied != uint64(3-len(got)) {
+				t.Errorf("second veth: account %+v, %d frames received", account, len(got))
+			}
+			if account := f.account(2); account.Offered != 3 || account.Delivered != 3 {
+				t.Errorf("first veth: account %+v", account)
+			}
+		})
+	}
+}
+
+// Sealed: the host sends nothing into the veth and takes nothing out of it. A forged
+// inner packet to the consumer's own MAC and address is evidence and no traffic.
+func TestVethIsSealed(t *testing.T) {
+	var c *consumer
+	f := newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, 1500)) })
+	// Whoever gives the consumer's end an address makes it no more of a host.
+	for _, run := range []func() error{
+		ip(c.namespace, "addr", "add", "192.0.2.1/24", "dev", theirEnd),
+		ip(c.namespace, "link", "set", theirEnd, "arp", "on"),
+	} {
+		if err := run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listening, err := exec.Command("ip", "-n", c.namespace.Name(), "-br", "link", "show", theirEnd).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mac frames.MAC
+	if _, err := fmt.Sscanf(string(bytes.Fields(listening)[2]), "%02x:%02x:%02x:%02x:%02x:%02x", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5]); err != nil {
+		t.Fatal(err)
+	}
+	host := frames.Peer{MAC: mac, Address: netip.MustParseAddr("192.0.2.1"), Port: 7}
+	forger := frames.Peer{MAC: frames.MAC{2, 9}, Address: netip.MustParseAddr("192.0.2.9"), Port: 7}
+	sent := [][]byte{
+		frames.ARPFrame(forger, host), frames.EchoFrame(forger, host, 1, nil), frames.UDPFrame(forger, host, nil), frames.TCPFrame(forger, host, nil),
+	}
+	back, err := lab.OpenReceiver(f.pair.B.Namespace, ourEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	before := snmp(t, c.namespace)
+	f.send(wrapAll(sent))
+	sameFrames(t, sent, c.receive(t, len(sent)))
+	// Nor does what the consumer sends, or the host, get anywhere.
+	if err := errors.Join(
+		ip(c.namespace, "neigh", "replace", "192.0.2.77", "lladdr", "02:00:00:00:00:77", "dev", theirEnd)(),
+		ip(f.pair.B.Namespace, "addr", "add", "192.0.2.77/24", "dev", ourEnd)(),
+	); err != nil {
+		t.Fatal(err)
+	}
+	exec.Command("ip", "netns", "exec", c.namespace.Name(), "ping", "-c", "1", "-W", "1", "192.0.2.77").Run()
+	exec.Command("ip", "netns", "exec", f.pair.B.Namespace.Name(), "ping", "-c", "1", "-W", "1", "192.0.2.1").Run()
+	c.expectNothing(t)
+	if frame, err := back.Receive(time.Now().Add(50 * time.Millisecond)); err == nil {
+		t.Errorf("our end received %x", frame)
+	}
+	if after := snmp(t, c.namespace); after != before {
+		t.Errorf("the consumer's host took packets:\nbefore %s\n after %s", before, after)
+	}
+}
+
+// snmp returns how many IP packets a namespace's host has taken in.
+func snmp(t *testing.T, n *lab.Namespace) (line string) {
+	t.Helper()
+	err := n.Do(func() error {
+		text, err := os.ReadFile("/proc/thread-self/net/snmp")
+		fields := strings.Fields(string(text[bytes.Index(text[3:], []byte("Ip:"))+3:]))
+		line = "InReceives " + fields[3]
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// What is lost on the way shows, to the packet, whatever the reason: the consumer's
+// end down, our end down, a frame too long, the whole veth gone.
+func TestVethLosses(t *testing.T) {
+	inner := frames.UDPFrame(client, instance, frames.Payload(400))
+	frame := frames.Wrap(inner, 7, source, target)
+	for _, mode := range []Mode{ModeNative, ModeGeneric} {
+		t.Run(string(mode), func(t *testing.T) {
+			var c *consumer
+			f := newFed(t, mode, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, 1500)) })
+			for _, each := range []struct {
+				name   string
+				break_ func() error
+				mend   func() error
+				frame  []byte
+				reason mirror.Loss
+			}{
+				{"their end down", ip(c.namespace, "link", "set", theirEnd, "down"), ip(c.namespace, "link", "set", theirEnd, "up"), frame, LossRedirectFailed},
+				{"our end down", ip(f.pair.B.Namespace, "link", "set", ourEnd, "down"), ip(f.pair.B.Namespace, "link", "set", ourEnd, "up"), frame, LossRedirectFailed},
+				{"too long", nil, nil, frames.Wrap(frames.UDPFrame(client, instance, frames.Payload(1500)), 7, source, target), mirror.Loss(abi.VethLossTooLong.String())},
+				{"gone", ip(f.pair.B.Namespace, "link", "del", ourEnd), nil, frame, mirror.Loss(abi.VethLossNoInterface.String())},
+			} {
+				t.Run(each.name, func(t *testing.T) {
+					if each.break_ != nil {
+						if err := each.break_(); err != nil {
+							t.Fatal(err)
+						}
+					}
+					const n = 30
+					before, received := f.account(slotOfVeth), f.received()
+					f.send(repeat(each.frame, n))
+					f.awaitReceived(received + n)
+					after := f.account(slotOfVeth)
+					if after.Offered-before.Offered != n || after.Lost[each.reason]-before.Lost[each.reason] != n || after.Delivered != before.Delivered {
+						t.Errorf("account went from %+v to %+v, want %d lost by %s", before, after, n, each.reason)
+					}
+					if each.mend != nil {
+						if err := each.mend(); err != nil {
+							t.Fatal(err)
+						}
+						if err := c.veth.pair.Await(); err != nil {
+							t.Fatal(err)
+						}
+						f.send([][]byte{frame})
+						sameFrames(t, [][]byte{inner}, c.receive(t, 1))
+					}
+				})
+			}
+		})
+	}
+}
+
+func repeat(frame []byte, n int) (list [][]byte) {
+	for range n {
+		list = append(list, frame)
+	}
+	return list
+}
+
+func (f *fed) received() uint64 {
+	f.t.Helper()
+	return (&listener{t: f.t, program: f.program}).received()
+}
+
+func (f *fed) awaitReceived(n uint64) {
+	f.t.Helper()
+	(&listener{t: f.t, program: f.program}).awaitReceived(n)
+}
+
+// ip returns a function that runs iproute2's command in a namespace.
+func ip(n *lab.Namespace, args ...string) func() error {
+	return func() error {
+		out, err := exec.Command("ip", append([]string{"-n", n.Name()}, args...)...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("ip %v: %w: %s", args, err, out)
+		}
+		return nil
+	}
+}
+
+// A burst that the veth's queue cannot take is counted to the packet.
+func TestVethBurst(t *testing.T) {
+	var c *consumer
+	f := newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, wireMTU)) })
+	frame := frames.Wrap(frames.UDPFrame(client, instance, nil), 7, source, target)
+	f.send(repeat(frame, 20_000))
+	f.awaitReceived(20_000)
+	account := f.account(slotOfVeth)
+	if account.Offered != 20_000 || account.Delivered+account.Lost[LossRedirectFailed] != 20_000 {
+		t.Errorf("account %+v", account)
+	}
+	if got := c.receive(t, int(account.Delivered)); len(got) != int(account.Delivered) {
+		t.Errorf("%d frames received of %d delivered", len(got), account.Delivered)
+	}
+}
+
+// The self-test tells whether the consumer's end receives, and no consumer sees it.
+func TestVethSelfTest(t *testing.T) {
+	var c *consumer
+	newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, 1500)) })
+	if err := c.veth.SelfTest(); err != nil {
+		t.Error(err)
+	}
+	c.expectNothing(t)
+	if err := ip(c.namespace, "link", "set", theirEnd, "down")(); err != nil {
+		t.Fatal(err)
+	}
+	if state := c.veth.State(); state != (pair.State{Up: true}) {
+		t.Errorf("state %+v, want ours up and theirs down", state)
+	}
+	if err := c.veth.SelfTest(); err == nil {
+		t.Error("self-test passes with the consumer's end down")
+	}
+}

@@ -1,0 +1,104 @@
+package loader
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/xdpeel/xdpeel/bpf"
+)
+
+// fragments says whether a program is loaded for frames of several buffers.
+type fragments bool
+
+const (
+	withFragments    fragments = true
+	withoutFragments fragments = false
+)
+
+// way is what a frame is sent away by. The kernel lets a map that leads to
+// interfaces or CPUs serve either programs for frames of several buffers or
+// others, so there is one of each for both kinds; they hold the same.
+type way struct {
+	ports *ebpf.Map     // veth_ports
+	lanes *ebpf.Map     // lanes
+	lane  *ebpf.Program // at the end of a lane; nil until a veth needs it
+}
+
+func (p *Program) way(f fragments) *way {
+	if f {
+		return p.ways[1]
+	}
+	return p.ways[0]
+}
+
+// makeWays makes both: the one with the maps that the object's were loaded with.
+func (p *Program) makeWays() error {
+	p.ways[1] = &way{ports: p.maps.VethPorts, lanes: p.maps.Lanes}
+	other := new(way)
+	p.ways[0] = other
+	var err error
+	if other.ports, err = ebpf.NewMap(p.spec.Maps[bpf.XdpeelMapVethPorts]); err != nil {
+		return fmt.Errorf("create map of veths: %w", err)
+	}
+	if other.lanes, err = ebpf.NewMap(p.spec.Maps[bpf.XdpeelMapLanes]); err != nil {
+		return fmt.Errorf("create map of CPUs: %w", err)
+	}
+	return nil
+}
+
+// laneQueue is how many frames may be on the way from one CPU to another; it is a
+// multiple of the 256 frames that a veth takes, so that this is no narrower.
+const laneQueue = 2048
+
+// openLanes has the first n CPUs take frames from others.
+func (p *Program) openLanes(n int) error {
+	for _, f := range []fragments{withFragments, withoutFragments} {
+		way := p.way(f)
+		if way.lane == nil {
+			lane, err := p.loadProgram(bpf.XdpeelProgXdpeelLane, f, Config(p.options))
+			if err != nil {
+				return err
+			}
+			way.lane = lane
+		}
+		for cpu := range uint32(n) {
+			// struct bpf_cpumap_val of linux/bpf.h.
+			value := binary.NativeEndian.AppendUint32(nil, laneQueue)
+			value = binary.NativeEndian.AppendUint32(value, uint32(way.lane.FD()))
+			if err := way.lanes.Put(cpu, value); err != nil {
+				return fmt.Errorf("have CPU %d take frames: %w", cpu, err)
+			}
+		}
+	}
+	return nil
+}
+
+// lead has a slot lead to an interface of the calling thread's network namespace.
+func (p *Program) lead(slot, index int) error {
+	for _, way := range p.ways {
+		if err := way.ports.Put(uint32(slot), uint32(index)); err != nil {
+			return fmt.Errorf("lead to interface %d: %w", index, err)
+		}
+	}
+	return nil
+}
+
+// leadNowhere undoes lead.
+func (p *Program) leadNowhere(slot int) error {
+	for _, way := range p.ways {
+		if err := way.ports.Delete(uint32(slot)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("lead to no interface: %w", err)
+		}
+	}
+	return nil
+}
+
+func (w *way) close() error {
+	if w == nil {
+		return nil
+	}
+	return errors.Join(w.ports.Close(), w.lanes.Close(), w.lane.Close())
+}
