@@ -16,7 +16,7 @@ var ErrNoCompiler = errors.New("no " + compiler + ": install the Debian packages
 
 // The C files of each program, in judges/native.
 var (
-	sharedFiles = []string{"program.c", "hashmap.c", "policies.c", "buffers.c", "sequence.c", "check.c"}
+	sharedFiles = []string{"program.c", "hashmap.c", "policies.c", "buffers.c", "handover.c", "sequence.c", "check.c"}
 	serverFiles = append([]string{"server.c"}, sharedFiles...)
 	fuzzerFiles = append([]string{"fuzz.c", "draft.c", "layers.c", "edits.c"}, sharedFiles...)
 )

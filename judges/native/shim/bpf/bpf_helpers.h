@@ -1,7 +1,7 @@
 /*
  * Stands in for libbpf's header of this name where the kernel program is built
  * for the host. The helpers have the kernel's signatures (bpf-helpers(7)) and
- * are defined in program.c (maps) and buffers.c (frames and ring).
+ * are defined in program.c (maps), buffers.c (frames and ring) and handover.c.
  */
 #pragma once
 
@@ -34,6 +34,10 @@ void bpf_ringbuf_discard(void *record, __u64 flags);
 
 long bpf_xdp_load_bytes(struct xdp_md *ctx, __u32 offset, void *to, __u32 size);
 __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx);
+long bpf_xdp_adjust_head(struct xdp_md *ctx, int by);
+long bpf_xdp_adjust_tail(struct xdp_md *ctx, int by);
+long bpf_xdp_adjust_meta(struct xdp_md *ctx, int by);
+long bpf_redirect_map(void *map, __u64 key, __u64 flags);
 
 __u64 bpf_ktime_get_ns(void);
 __u64 bpf_ktime_get_coarse_ns(void);
