@@ -50,7 +50,7 @@ static __always_inline __u32 snap(const struct packet *packet, const struct sess
 	return length;
 }
 
-/* Fills time, outputs and captured. RING_LOSS_MAX: the record is in the ring, or no output reads rings. */
+/* Fills time, outputs and captured. RING_LOSS_MAX: the record is in the ring, or only veths get the packet. */
 static __always_inline enum ring_loss deliver(const struct frame *frame, const struct session_policy *wanted,
 					      const struct headers *headers, struct packet *packet)
 {
@@ -59,7 +59,7 @@ static __always_inline enum ring_loss deliver(const struct frame *frame, const s
 	__u32 bytes;
 
 	packet->outputs = wanted->outputs & ~wanted->veths;
-	if (!packet->outputs)
+	if (wanted->veths && !packet->outputs)
 		return RING_LOSS_MAX;
 	if (!ring)
 		return RING_LOSS_RING_MISSING;
