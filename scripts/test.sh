@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 
 if [ "$(id -u)" -eq 0 ]; then
 	scripts/install-deps.sh test generate
+	scripts/install-suricata.sh || echo 'test: no Suricata: the tests with a real IDS are left out' >&2
 else
 	echo 'test: not root: the tests that need the kernel or a namespace are left out' >&2
 fi

@@ -108,6 +108,16 @@ func Mirrored() ([]Capture, error) {
 	return captures, nil
 }
 
+// Inner returns the paths of all captures of plain Ethernet frames, to be wrapped. It
+// returns ErrAbsent where there is no corpus.
+func Inner() ([]string, error) {
+	directory, err := Directory()
+	if err != nil {
+		return nil, err
+	}
+	return filepath.Glob(filepath.Join(directory, "inner", "*.pcap"))
+}
+
 func read(path, expected string) (capture Capture, err error) {
 	text, err := os.ReadFile(expected)
 	if err != nil {
