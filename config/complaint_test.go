@@ -100,6 +100,7 @@ func TestComplaints(t *testing.T) {
 		{"outputs: {a: {type: pcapng, path: x, rotate_size: 1XB}}", `f:1:51: rotate_size "1XB" is not a size: bytes, or with a unit, as 1GiB or 500MB`},
 		{"outputs: {a: {type: pcapng, path: x, rotate_size: 0, keep_size: -1}}", "f:1:51: rotate_size \"0\" is not a size: bytes, or with a unit, as 1GiB or 500MB\nf:1:65: keep_size \"-1\" is not a size: bytes, or with a unit, as 1GiB or 500MB"},
 		{"outputs: {a: {type: pcapng, path: x, rotate_every: 5}}", `f:1:52: rotate_every "5" is not a time, as 30s, 5m or 1h30m`},
+		{"interfaces: [ens5]\noutputs: {a: {type: afpacket, interface: ens5}}", `f:2:42: interface "ens5" is where mirrored packets arrive: what is sent out of it would be forged traffic there`},
 		{"outputs: {a: 7}", `f:1:11: output "a" needs the key type: pcapng, veth or afpacket`},
 		{"outputs: {a: {type: pcapng, path: x}, 'a': {type: pcapng, path: y}}", `f:1:39: output "a" is there twice, first in line 1`},
 	} {

@@ -96,7 +96,6 @@ func TestUnsupported(t *testing.T) {
 		"output archive: keep_size is not in this version",
 		"output archive: path /var/lib/xdpeel/%Y%m%d-%H%M%S.pcapng.zst, a compressed file, is not in this version",
 		"output ids: type veth is not in this version",
-		"output tap: type afpacket is not in this version",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

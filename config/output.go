@@ -2,6 +2,7 @@ package config
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,7 +67,7 @@ var outputKeys = map[OutputType][]key[Output]{
 		{"queues", func(r *reader, n *yaml.Node, o *Output) { o.Queues = r.limited(n, "queues", 1, maxQueues, o.Queues) }},
 		{"mtu", func(r *reader, n *yaml.Node, o *Output) { o.MTU = r.limited(n, "mtu", minMTU, maxMTU, o.MTU) }},
 	},
-	OutputAFPacket: {typeKey, interfaceKey, sampleKey, snapKey},
+	OutputAFPacket: {typeKey, {"interface", readSendingInterface}, sampleKey, snapKey},
 }
 
 var (
@@ -146,6 +147,15 @@ func readPath(r *reader, n *yaml.Node, o *Output) {
 		return
 	}
 	o.Path = text
+}
+
+// readSendingInterface refuses one where mirrored packets arrive: what was mirrored
+// would be traffic again, in the network that it was mirrored from.
+func readSendingInterface(r *reader, n *yaml.Node, o *Output) {
+	interfaceKey.read(r, n, o)
+	if slices.Contains(r.config.Interfaces, o.Interface) {
+		r.complain(n, "interface %q is where mirrored packets arrive: what is sent out of it would be forged traffic there", o.Interface)
+	}
 }
 
 // limited reads a small number.

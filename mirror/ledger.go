@@ -11,12 +11,15 @@ type Loss string
 
 // The losses of user space; those of the kernel are abi.RingLoss.
 const (
-	LossDiskFull     Loss = "disk_full"     // no space left where the file is
-	LossWriteError   Loss = "write_error"   // the file, pipe or terminal took no more
-	LossLimitReached Loss = "limit_reached" // it came after the last packet that was asked for
-	LossSampledOut   Loss = "sampled_out"   // the output's own sampling left it out, as it was told to
-	LossQueueFull    Loss = "queue_full"    // the output was so far behind that the packet's memory was needed
-	LossOutputClosed Loss = "output_closed" // a reload had taken the output away when the packet came out of its ring
+	LossDiskFull      Loss = "disk_full"      // no space left where the file is
+	LossWriteError    Loss = "write_error"    // the file, pipe or terminal took no more
+	LossLimitReached  Loss = "limit_reached"  // it came after the last packet that was asked for
+	LossSampledOut    Loss = "sampled_out"    // the output's own sampling left it out, as it was told to
+	LossQueueFull     Loss = "queue_full"     // the output was so far behind that the packet's memory was needed
+	LossOutputClosed  Loss = "output_closed"  // a reload had taken the output away when the packet came out of its ring
+	LossInterfaceDown Loss = "interface_down" // the interface that packets are sent out of was down or gone
+	LossTxFull        Loss = "tx_full"        // the transmit queue of the interface was full
+	LossTooLong       Loss = "too_long"       // the frame was longer than the interface's MTU allows
 )
 
 // Ledger says what became of every frame that arrived. Its sums hold exactly:

@@ -88,13 +88,23 @@ func (s *outputs) open(c *config.Config, book sessionBook) (opened []output, err
 	return opened, nil
 }
 
+// openOutput opens an output of any type. Its error names it.
 func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (output, error) {
 	follower := s.backlog.NewFollower(c.Slot)
-	file, err := openFile(c, book, follower)
+	var to sink
+	var err error
+	switch c.Type {
+	case config.OutputPcapng:
+		to, err = openFile(c, book, follower)
+	case config.OutputAFPacket:
+		to, err = export.NewPacketSender(c.Interface)
+	default:
+		err = fmt.Errorf("type %s is not in this version", c.Type)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open output %q: %w", c.Name, err)
 	}
-	return newQueuedOutput(c, seed, follower, file, s.log), nil
+	return newQueuedOutput(c, seed, follower, to, s.log), nil
 }
 
 func discardAll(opened []output) error {

@@ -1,0 +1,347 @@
+package export
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// tap is a veth pair: packets are sent out of its A end and arrive at its B end.
+type tap struct {
+	t         *testing.T
+	namespace *lab.Namespace
+	*lab.Pair
+}
+
+func newTap(t *testing.T) *tap {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: sends out of an interface in a network namespace")
+	}
+	namespace, err := lab.NewNamespace("xdpeel-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := namespace.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	p := &tap{t: t, namespace: namespace}
+	p.connect()
+	return p
+}
+
+func (p *tap) connect() {
+	p.t.Helper()
+	var err error
+	if p.Pair, err = lab.NewPair(p.namespace, p.namespace, lab.VethOptions{NameA: "tap", NameB: "sensor", OffloadsOff: true}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// change does something to an end.
+func (p *tap) change(name string, what func(netlink.Link) error) {
+	p.t.Helper()
+	err := p.namespace.Do(func() error {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		return what(link)
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *tap) sender() (s *PacketSender) {
+	p.t.Helper()
+	err := p.namespace.Do(func() (err error) {
+		s, err = NewPacketSender("tap")
+		return err
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		if err := errors.Join(s.Close(), s.Close()); err != nil {
+			p.t.Error(err)
+		}
+	})
+	return s
+}
+
+func (p *tap) receiver() *lab.Receiver {
+	p.t.Helper()
+	r, err := lab.OpenReceiver(p.namespace, "sensor")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// arrived takes what has arrived.
+func arrived(t *testing.T, r *lab.Receiver) (frames [][]byte) {
+	t.Helper()
+	for {
+		frame, err := r.Receive(time.Now().Add(100 * time.Millisecond))
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return frames
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, frame)
+	}
+}
+
+// framesOf is a batch of these frames.
+func framesOf(frames ...[]byte) *mirror.Batch {
+	b := mirror.NewBatch(len(frames), 1<<20)
+	for _, frame := range frames {
+		data := b.Room(len(frame))
+		copy(data, frame)
+		b.Add(mirror.Packet{Length: len(frame), Data: data})
+	}
+	return b
+}
+
+// frameNumbered is a frame of n bytes of an EtherType that is nobody's.
+func frameNumbered(number uint64, n int) []byte {
+	frame := bytes.Repeat([]byte{0xa5}, n)
+	binary.BigEndian.PutUint16(frame[12:], 0x88b5)
+	binary.BigEndian.PutUint64(frame[14:], number)
+	return frame
+}
+
+func checkAccount(t *testing.T, s *PacketSender, want mirror.OutputAccount) {
+	t.Helper()
+	if diff := cmp.Diff(want, s.Account()); diff != "" {
+		t.Errorf("account (-want +got):\n%s", diff)
+	}
+}
+
+// Frames arrive byte for byte: of all sizes, with tags, cut in the middle of a
+// header. What is longer than the interface allows is lost, and nothing beside it.
+func TestPacketSender(t *testing.T) {
+	t.Parallel()
+	p := newTap(t)
+	r, s := p.receiver(), p.sender()
+	var want, sent [][]byte
+	for i := range 150 {
+		frame := frameNumbered(uint64(i), 60+i)
+		if i%3 == 1 {
+			copy(frame[12:], "\x81\x00\x00\x05\x88\xb5") // one tag
+		}
+		if i%3 == 2 {
+			copy(frame[12:], "\x88\xa8\x00\x05\x81\x00\x00\x06\x88\xb5") // two
+		}
+		want = append(want, frame)
+		sent = append(sent, frame)
+		if i%50 == 49 {
+			sent = append(sent, frameNumbered(0, 1515), frameNumbered(0, 9000))
+		}
+	}
+	want = append(want, frameNumbered(1, 1514), frameNumbered(2, 22))
+	sent = append(sent, want[150:]...)
+	b := framesOf(sent...)
+	if err := errors.Join(s.Write(b), s.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, arrived(t, r)); diff != "" {
+		t.Errorf("frames (-sent +arrived):\n%s", diff)
+	}
+	checkAccount(t, s, mirror.OutputAccount{Offered: 158, Delivered: 152, Lost: map[mirror.Loss]uint64{mirror.LossTooLong: 6}})
+}
+
+// An interface that is down, without carrier or gone costs what comes meanwhile.
+func TestPacketSenderInterfaceGoes(t *testing.T) {
+	t.Parallel()
+	p := newTap(t)
+	s := p.sender()
+	lost := map[mirror.Loss]uint64{}
+	offered, delivered := uint64(0), uint64(0)
+	write := func(what string, works bool) {
+		t.Helper()
+		err := s.Write(framesOf(frameNumbered(1, 60), frameNumbered(2, 60), frameNumbered(3, 60)))
+		if (err == nil) != works {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err != nil && s.Write(framesOf(frameNumbered(4, 60))) == nil {
+			lost[mirror.LossInterfaceDown]++
+			offered++
+		}
+		if offered += 3; works {
+			delivered += 3
+		} else {
+			lost[mirror.LossInterfaceDown] += 3
+		}
+		checkAccount(t, s, mirror.OutputAccount{Offered: offered, Delivered: delivered, Lost: lost})
+	}
+	lost[mirror.LossInterfaceDown] = 0
+	delete(lost, mirror.LossInterfaceDown)
+	if err := s.Write(framesOf(frameNumbered(1, 60))); err != nil || s.Check() != nil {
+		t.Fatal(err, s.Check())
+	}
+	offered, delivered = 1, 1
+	for _, step := range []struct {
+		what       string
+		end        string
+		down, back func(netlink.Link) error
+	}{
+		{"down", "tap", netlink.LinkSetDown, netlink.LinkSetUp},
+		{"no carrier", "sensor", netlink.LinkSetDown, netlink.LinkSetUp},
+	} {
+		p.change(step.end, step.down)
+		if s.Check() == nil {
+			t.Errorf("%s: check finds nothing", step.what)
+		}
+		write(step.what, false)
+		if s.Resume() == nil {
+			t.Errorf("%s: it resumes", step.what)
+		}
+		p.change(step.end, step.back)
+		awaitResume(t, s)
+		write("again "+step.what, true)
+	}
+	p.change("tap", netlink.LinkDel)
+	write("gone", false)
+	p.connect()
+	awaitResume(t, s)
+	r := p.receiver()
+	write("back", true)
+	if got := len(arrived(t, r)); got != 3 {
+		t.Errorf("%d frames of 3 arrive at an interface that came back", got)
+	}
+
+	// Back before anything was sent: nothing is lost.
+	p.change("tap", netlink.LinkDel)
+	p.connect()
+	if err := s.Check(); err == nil || !strings.Contains(err.Error(), "another one now") {
+		t.Errorf("check of a replaced interface: %v", err)
+	}
+	write("replaced", true)
+}
+
+func awaitResume(t *testing.T, s *PacketSender) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		err := s.Resume()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPacketSenderRefusals(t *testing.T) {
+	t.Parallel()
+	p := newTap(t)
+	p.change("sensor", netlink.LinkSetDown)
+	for name, want := range map[string]string{
+		"nonesuch0": `find interface "nonesuch0": no such device`, "sensor": `send to interface "sensor": it is down, or has no carrier`,
+	} {
+		err := p.namespace.Do(func() error {
+			s, err := NewPacketSender(name)
+			if err == nil {
+				s.Close()
+			}
+			return err
+		})
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
+// openTAP makes an interface whose frames the returned file reads, and which holds
+// so many until they are read.
+func openTAP(t *testing.T, namespace *lab.Namespace, name string, queue int) (fd int) {
+	t.Helper()
+	err := namespace.Do(func() (err error) {
+		if fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0); err != nil {
+			return err
+		}
+		request, err := unix.NewIfreq(name)
+		if err != nil {
+			return err
+		}
+		request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
+		if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
+			return err
+		}
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		return errors.Join(netlink.LinkSetTxQLen(link, queue), netlink.LinkSetARPOff(link), netlink.LinkSetUp(link))
+	})
+	if err != nil {
+		t.Skipf("needs a TAP interface: %v", err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+// A queue that stays full costs what it does not take, frame by frame.
+func TestPacketSenderFullQueue(t *testing.T) {
+	t.Parallel()
+	p := newTap(t)
+	const queue, frames = 100, 300
+	fd := openTAP(t, p.namespace, "full", queue)
+	var s *PacketSender
+	if err := p.namespace.Do(func() (err error) { s, err = NewPacketSender("full"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var list [][]byte
+	for i := range frames {
+		list = append(list, frameNumbered(uint64(i), 100))
+	}
+	for range 2 {
+		if err := s.Write(framesOf(list...)); err != nil {
+			t.Fatal(err)
+		}
+		var got [][]byte
+		buffer := make([]byte, 2000)
+		for {
+			n, err := unix.Read(fd, buffer)
+			if err == unix.EAGAIN {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, slices.Clone(buffer[:n]))
+		}
+		if diff := cmp.Diff(list[:queue], got); diff != "" {
+			t.Errorf("frames in the queue (-want +got):\n%s", diff)
+		}
+	}
+	checkAccount(t, s, mirror.OutputAccount{Offered: 2 * frames, Delivered: 2 * queue, Lost: map[mirror.Loss]uint64{mirror.LossTxFull: 2 * (frames - queue)}})
+}
+
+func TestPacketSenderDoesNotAllocate(t *testing.T) {
+	p := newTap(t)
+	s := p.sender()
+	b := framesOf(frameNumbered(1, 60), frameNumbered(2, 600), frameNumbered(3, 1000))
+	if allocations := testing.AllocsPerRun(100, func() { s.Write(b) }); allocations != 0 {
+		t.Errorf("%v allocations, want 0", allocations)
+	}
+}
