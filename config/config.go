@@ -7,6 +7,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -21,9 +22,11 @@ type Config struct {
 	// Filters by name, also those of no session. Filters that are equal are one, with
 	// the name that comes first in the file.
 	Filters map[string]*mirror.Filter
-	Outputs []Output // in the file's order
-	Buffer  int64    // bytes of memory for packets that wait for outputs
-	HTTP    string   // address and port of the daemon's pages
+	Outputs []Output      // in the file's order
+	Buffer  int64         // bytes of memory for packets that wait for outputs
+	HTTP    string        // address and port of the daemon's pages
+	Health  string        // address and port where a load balancer's check is answered as well; "": nowhere
+	Drain   time.Duration // from the signal to the end, in which the check is refused and packets are taken
 	OnExit  OnExit
 	Files   []string // that were read: the configuration itself, then the AWS files that it names
 	Notes   []string // what is not wrong but worth knowing, as FILE:LINE:COLUMN: text

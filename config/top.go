@@ -23,7 +23,9 @@ var configKeys = []key[Config]{
 	{"filters", func(r *reader, n *yaml.Node, _ *Config) { r.filters = n }},
 	{"outputs", func(r *reader, n *yaml.Node, _ *Config) { r.outputs = n }},
 	{"buffer", readBuffer},
-	{"http", readHTTP},
+	{"http", func(r *reader, n *yaml.Node, c *Config) { readAddress(r, n, "http", &c.HTTP) }},
+	{"health", func(r *reader, n *yaml.Node, c *Config) { readAddress(r, n, "health", &c.Health) }},
+	{"drain", func(r *reader, n *yaml.Node, c *Config) { c.Drain = r.duration(n, "drain") }},
 	{"on_exit", func(r *reader, n *yaml.Node, c *Config) { choose(r, n, "on_exit", &c.OnExit, OnExitKeep, OnExitDetach) }},
 }
 
@@ -139,8 +141,9 @@ func readBuffer(r *reader, n *yaml.Node, c *Config) {
 	c.Buffer = size
 }
 
-func readHTTP(r *reader, n *yaml.Node, c *Config) {
-	text, ok := r.text(n, "http")
+// readAddress reads an address and port to listen on.
+func readAddress(r *reader, n *yaml.Node, name string, into *string) {
+	text, ok := r.text(n, name)
 	if !ok {
 		return
 	}
@@ -149,8 +152,8 @@ func readHTTP(r *reader, n *yaml.Node, c *Config) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		r.complain(n, "http %q is not an address and port, as 127.0.0.1:9478", text)
+		r.complain(n, "%s %q is not an address and port, as 127.0.0.1:9478", name, text)
 		return
 	}
-	c.HTTP = text
+	*into = text
 }

@@ -215,3 +215,19 @@ func TestBacklogDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations, want 0", allocations)
 	}
 }
+
+// A follower is behind by what was published since it looked last, whoever it is for.
+func TestBacklogBehind(t *testing.T) {
+	t.Parallel()
+	b := &feeder{Backlog: NewBacklog(0)}
+	mine, idle := b.NewFollower(0), b.NewFollower(1)
+	b.Turn([]*Follower{mine, idle}, nil)
+	b.feed(3, 100, always(1))
+	b.feed(2, 100, always(4))
+	if mine.Behind() != 5 || idle.Behind() != 0 {
+		t.Errorf("behind by %d and %d, want 5 and 0", mine.Behind(), idle.Behind())
+	}
+	if _, err := drain(mine); err != nil || mine.Behind() != 0 {
+		t.Errorf("%v; behind by %d when all is read", err, mine.Behind())
+	}
+}

@@ -144,6 +144,21 @@ func (f *Follower) count(session mirror.Session, n uint64) {
 	}
 }
 
+// Behind is how many packets it has yet to go through, of its output and of others.
+func (f *Follower) Behind() (n int) {
+	f.backlog.mu.Lock()
+	defer f.backlog.mu.Unlock()
+	if !f.due {
+		return 0
+	}
+	for _, s := range f.backlog.row {
+		if from := max(f.at.segment, s.number); from == s.number {
+			n += f.limit(s)
+		}
+	}
+	return max(n-f.at.packet, 0)
+}
+
 // Lost is how many packets that named its output were given up before it read them.
 func (f *Follower) Lost() uint64 {
 	f.backlog.mu.Lock()

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,29 +9,6 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/mirror"
 )
-
-// Readings is where Metrics gets its numbers, anew at each scrape.
-type Readings interface {
-	Reading() (*Reading, error)
-}
-
-// Reading is what a daemon knows of itself at one time.
-type Reading struct {
-	Ledger      *mirror.Ledger
-	Interfaces  []InterfaceReading
-	LastReload  bool      // the configuration that was read last is in effect
-	LastSuccess time.Time // when the one in effect was read
-}
-
-// InterfaceReading is an interface that the kernel program should be on.
-type InterfaceReading struct {
-	Name     string
-	Mode     string // "native" or "generic"; of one that is not attached, the one wished for
-	Attached bool
-}
-
-// Build is what the metric xdpeel_build_info tells.
-type Build struct{ Version, Revision, GoVersion string }
 
 // Metrics is a collector of a daemon's metrics. It keeps no numbers of its own,
 // so that metrics and ledger cannot differ.
@@ -42,28 +20,56 @@ type Metrics struct {
 // NewMetrics returns a collector that reads from source.
 func NewMetrics(source Readings, build Build) *Metrics { return &Metrics{source, build} }
 
+// descriptions are those of all metrics there are; describe adds to them.
+var descriptions []*prometheus.Desc
+
 func describe(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("xdpeel_"+name, help, labels, nil)
+	desc := prometheus.NewDesc("xdpeel_"+name, help, labels, nil)
+	descriptions = append(descriptions, desc)
+	return desc
 }
+
+// sessionLabels name a configured session; VNI and source are its identity there.
+var sessionLabels = []string{"session", "vni", "source"}
 
 var (
 	receivedPackets = describe("received_packets_total", "Frames that reached the kernel program, counted on their own and not summed.")
 	packets         = describe("packets_total", "Frames by what became of them; see docs/ledger.md.", "outcome")
-	sessions        = describe("sessions", "Mirror sessions that packets came of.")
-	outputOffered   = describe("output_offered_packets_total", "Packets that sessions sent to an output.", "output")
-	outputPackets   = describe("output_packets_total", "Packets that an output delivered.", "output")
-	outputLost      = describe("output_lost_packets_total", "Packets that an output was offered and did not deliver, by why.", "output", "reason")
-	attached        = describe("attached", "Whether the kernel program is on its interface.", "interface", "mode")
-	reloadOK        = describe("config_last_reload_successful", "Whether the configuration that was read last is in effect.")
-	reloadTime      = describe("config_last_reload_success_timestamp_seconds", "When the configuration in effect was read.")
-	buildInfo       = describe("build_info", "Always 1; which build this is.", "version", "revision", "goversion")
+
+	sessions         = describe("sessions", "Mirror sessions that packets came of.")
+	strangers        = describe("unknown_sessions", "Mirror sessions that are not configured, or whose source is denied, of those seen last.")
+	sessionPackets   = describe("session_packets_total", "Packets of a configured session: delivered, filtered or sampled out.", sessionLabels...)
+	sessionBytes     = describe("session_bytes_total", "Bytes of inner frames of a configured session, as they arrived.", sessionLabels...)
+	sessionTruncated = describe("session_truncated_packets_total", "Packets that the mirror session had cut.", sessionLabels...)
+	sessionFiltered  = describe("session_filtered_packets_total", "Packets that the session's filter did not take.", sessionLabels...)
+	sessionSampled   = describe("session_sampled_out_packets_total", "Packets that the session's sampling left out.", sessionLabels...)
+	sessionLost      = describe("session_lost_packets_total", "Packets that did not reach user space.", sessionLabels...)
+
+	outputOffered = describe("output_offered_packets_total", "Packets that sessions sent to an output.", "output")
+	outputPackets = describe("output_packets_total", "Packets that an output delivered.", "output")
+	outputLost    = describe("output_lost_packets_total", "Packets that an output was offered and did not deliver, by why.", "output", "reason")
+	outputFailing = describe("output_failing", "Whether an output takes no packets.", "output")
+	outputBehind  = describe("output_backlog_packets", "Packets in the backlog that an output has yet to go through, its own and others'.", "output")
+	outputWrites  = describe("output_write_duration_seconds", "How long an output took to write its part of a batch.", "output")
+
+	ringUsed = describe("ring_used_bytes", "What a CPU's ring holds that was not read yet.", "cpu")
+	ringSize = describe("ring_size_bytes", "What a CPU's ring can hold.", "cpu")
+
+	attached          = describe("attached", "Whether the kernel program is on its interface.", "interface", "mode")
+	interfaceDropped  = describe("interface_dropped_packets_total", "Packets that the card had no room for, since its driver was loaded.", "interface", "counter")
+	allowanceExceeded = describe("interface_allowance_exceeded_packets_total", "Packets beyond what AWS allows the instance, since its driver was loaded.", "interface", "allowance")
+
+	ready      = describe("ready", "Whether the program is on every interface and every output takes packets.")
+	draining   = describe("draining", "Whether xdpeel was told to end, and waits for the load balancer to move on.")
+	reloadOK   = describe("config_last_reload_successful", "Whether the configuration that was read last is in effect.")
+	reloadTime = describe("config_last_reload_success_timestamp_seconds", "When the configuration in effect was read.")
+	startTime  = describe("start_time_seconds", "When xdpeel was started, since the Unix epoch.")
+	buildInfo  = describe("build_info", "Always 1; which build this is.", "version", "revision", "goversion")
 )
 
 // Describe sends what the collector collects, whatever its source says.
 func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{
-		receivedPackets, packets, sessions, outputOffered, outputPackets, outputLost, attached, reloadOK, reloadTime, buildInfo,
-	} {
+	for _, desc := range descriptions {
 		to <- desc
 	}
 }
@@ -79,32 +85,104 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	for outcome, n := range r.Ledger.Outcomes {
 		counter(to, packets, n, abi.Outcome(outcome).String())
 	}
-	gauge(to, sessions, float64(len(r.Ledger.Sessions)))
+	collectSessions(to, r)
 	for name, account := range r.Ledger.Outputs {
-		collectOutput(to, name, account)
+		collectAccount(to, name, account)
+	}
+	for name, output := range r.Outputs {
+		collectOutput(to, name, output)
+	}
+	for cpu, ring := range r.Rings {
+		gauge(to, ringUsed, float64(ring.Used), strconv.Itoa(cpu))
+		gauge(to, ringSize, float64(ring.Size), strconv.Itoa(cpu))
 	}
 	for _, i := range r.Interfaces {
-		gauge(to, attached, oneIf(i.Attached), i.Name, i.Mode)
+		collectInterface(to, i)
 	}
+	gauge(to, ready, oneIf(r.Ready))
+	gauge(to, draining, oneIf(r.Draining))
 	gauge(to, reloadOK, oneIf(r.LastReload))
-	gauge(to, reloadTime, float64(r.LastSuccess.UnixMilli())/1e3)
+	gauge(to, reloadTime, seconds(r.LastSuccess))
+	gauge(to, startTime, seconds(r.Started))
 	gauge(to, buildInfo, 1, m.build.Version, m.build.Revision, m.build.GoVersion)
 }
 
-// collectOutput sends a zero for each reason that has not occurred yet, since a
+// MaxSessions is how many configured sessions have series of their own. All later
+// ones of the configuration share series.
+const MaxSessions = 1000
+
+// What the label "vni" says of series that are of no one session.
+const (
+	anyVNI     = "any"    // of the default session
+	othersVNI  = "others" // of the sessions beyond MaxSessions
+	noSessions = "none"   // of none that is configured now, or that had no room in the kernel's table
+)
+
+// collectSessions sums the accounts by configured sessions, so that who mirrors
+// cannot make series.
+func collectSessions(to chan<- prometheus.Metric, r *Reading) {
+	gauge(to, sessions, float64(len(r.Ledger.Sessions)))
+	gauge(to, strangers, float64(len(r.Ledger.Strangers)))
+	totals, stray := r.Ledger.Totals(r.Policy)
+	var others mirror.SessionAccount
+	for i := range totals {
+		if i >= MaxSessions {
+			others.Add(totals[i])
+			continue
+		}
+		s := &r.Policy.Sessions[i]
+		vni, source := strconv.FormatUint(uint64(s.VNI), 10), ""
+		if s.AnyVNI {
+			vni = anyVNI
+		}
+		if s.Source.IsValid() {
+			source = s.Source.String()
+		}
+		collectSession(to, totals[i], s.Name, vni, source)
+	}
+	collectSession(to, others, "", othersVNI, "")
+	collectSession(to, stray, "", noSessions, "")
+}
+
+func collectSession(to chan<- prometheus.Metric, account mirror.SessionAccount, labels ...string) {
+	counter(to, sessionPackets, account.Packets, labels...)
+	counter(to, sessionBytes, account.Bytes, labels...)
+	counter(to, sessionTruncated, account.Truncated, labels...)
+	counter(to, sessionFiltered, account.Filtered, labels...)
+	counter(to, sessionSampled, account.SampledOut, labels...)
+	counter(to, sessionLost, account.Lost, labels...)
+}
+
+// collectAccount sends a zero for each reason that has not occurred yet, since a
 // rate begins with the second sample.
-func collectOutput(to chan<- prometheus.Metric, name string, account *mirror.OutputAccount) {
+func collectAccount(to chan<- prometheus.Metric, name string, account *mirror.OutputAccount) {
 	counter(to, outputOffered, account.Offered, name)
 	counter(to, outputPackets, account.Delivered, name)
-	lost := map[mirror.Loss]uint64{mirror.LossDiskFull: 0, mirror.LossWriteError: 0, mirror.LossSampledOut: 0, mirror.LossQueueFull: 0}
-	for reason := range abi.RingLossMax {
-		lost[mirror.Loss(reason.String())] = 0
+	lost := make(map[mirror.Loss]uint64)
+	for _, reason := range mirror.Losses() {
+		lost[reason] = 0
 	}
 	for reason, n := range account.Lost {
 		lost[reason] = n
 	}
 	for reason, n := range lost {
 		counter(to, outputLost, n, name, string(reason))
+	}
+}
+
+func collectOutput(to chan<- prometheus.Metric, name string, o OutputReading) {
+	gauge(to, outputFailing, oneIf(o.Failing), name)
+	gauge(to, outputBehind, float64(o.Behind), name)
+	to <- prometheus.MustNewConstHistogram(outputWrites, o.Writes.Count, o.Writes.Sum.Seconds(), o.Writes.buckets(), name)
+}
+
+func collectInterface(to chan<- prometheus.Metric, i InterfaceReading) {
+	gauge(to, attached, oneIf(i.Attached), i.Name, i.Mode)
+	for name, n := range i.Dropped {
+		counter(to, interfaceDropped, n, i.Name, name)
+	}
+	for name, n := range i.Allowances {
+		counter(to, allowanceExceeded, n, i.Name, name)
 	}
 }
 
@@ -115,6 +193,8 @@ func counter(to chan<- prometheus.Metric, desc *prometheus.Desc, n uint64, label
 func gauge(to chan<- prometheus.Metric, desc *prometheus.Desc, value float64, labels ...string) {
 	to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 }
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1e3 }
 
 func oneIf(yes bool) float64 {
 	if yes {

@@ -85,6 +85,7 @@ type Wish struct {
 	Judge     mirror.Options // complete
 	Policy    *mirror.Policy
 	Outputs   []Output
+	Memory    int64    // bytes that it may take
 	Pages     []string // addresses with ports that somebody else is to reach, as a load balancer
 }
 

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -129,9 +127,12 @@ func TestJudgements(t *testing.T) {
 		{"drops", Counters{Dropped: map[string]uint64{"rx_drops": 0}, Allowances: map[string]uint64{"pps": 0}}.judge(), []string{"ok"}},
 		{"drops of the card and of AWS", Counters{Dropped: map[string]uint64{"rx_drops": 2}, Allowances: map[string]uint64{"pps": 1, "bw_in": 0}}.judge(), []string{"warning", "note"}},
 
-		{"memory", memoryFacts{rings: 32 << 20, available: 1 << 30, limit: math.MaxUint64}.judge(), []string{"ok"}},
-		{"memory scarce", memoryFacts{rings: 32 << 20, available: 1 << 30, limit: 100 << 20, cgroup: "/x"}.judge(), []string{"warning: MemoryMax=448M in the unit, or a larger instance"}},
-		{"memory short", memoryFacts{rings: 64 << 20, available: 60 << 20, limit: math.MaxUint64}.judge(), []string{"failure: MemoryMax=512M in the unit, or a larger instance"}},
+		{"memory", memoryFacts{need: 200 << 20, available: 1 << 30, limit: math.MaxInt64}.judge(), []string{"ok"}},
+		{"memory limited", memoryFacts{need: 200 << 20, available: 1 << 30, limit: 200 << 20}.judge(), []string{"ok"}},
+		{"memory refused", memoryFacts{need: 200<<20 + 1, available: 1 << 30, limit: 200 << 20}.judge(),
+			[]string{"failure: MemoryMax=201M in the unit, or a smaller buffer in the configuration"}},
+		{"memory scarce", memoryFacts{need: 200 << 20, available: 199 << 20, limit: math.MaxInt64}.judge(),
+			[]string{"warning: a smaller buffer in the configuration, or a larger instance"}},
 		{"program", judgeProgram(&loader.Rehearsal{Compiled: true}, nil), []string{"ok"}},
 		{"program interpreted", judgeProgram(&loader.Rehearsal{}, nil), []string{"warning: sysctl -w net.core.bpf_jit_enable=1"}},
 		{"program refused", judgeProgram(nil, errors.New("no")), []string{"failure"}},
@@ -184,31 +185,6 @@ func TestSoftnet(t *testing.T) {
 	}
 	if err := f.readSoftnet("x\n"); err == nil {
 		t.Error("nonsense is read")
-	}
-}
-
-// The tightest cgroup counts, wherever it is above the process.
-func TestTightest(t *testing.T) {
-	t.Parallel()
-	root := t.TempDir()
-	for path, text := range map[string]string{
-		"a/memory.max": "1000", "a/memory.current": "900", "a/b/memory.max": "max", "a/b/memory.current": "800",
-		"memory/v/memory.limit_in_bytes": "50", "memory/v/memory.usage_in_bytes": "60",
-	} {
-		path = filepath.Join(root, path)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text+"\n"), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, test := range []struct {
-		own, cgroup string
-		left        uint64
-	}{
-		{"0::/a/b\n", "/a", 100}, {"0::/c\n", "", math.MaxUint64}, {"4:memory:/v\n0::/a/b\n", "/v", 0}, {"", "", math.MaxUint64},
-	} {
-		if cgroup, left := tightest(test.own, root); cgroup != test.cgroup || left != test.left {
-			t.Errorf("%q: %q leaves %d, want %q and %d", test.own, cgroup, left, test.cgroup, test.left)
-		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 
 	"github.com/xdpeel/xdpeel/mirror"
@@ -51,15 +50,6 @@ func Missing() (capability, kernel error) {
 
 // KernelRelease returns the running kernel's release, as "6.1.0-18-amd64".
 func KernelRelease() string { return kernelRelease() }
-
-// RingMemory returns how many bytes of kernel memory the rings of this host take.
-func RingMemory() (uint64, error) {
-	cpus, err := ebpf.PossibleCPU()
-	if err != nil {
-		return 0, fmt.Errorf("count possible CPUs: %w", err)
-	}
-	return uint64(cpus) * uint64(ringSize(cpus)), nil
-}
 
 // HolderOf returns the XDP program that an interface carries, or nil.
 func HolderOf(iface netlink.Link) (*Holder, error) { return holderOf(iface) }

@@ -22,6 +22,16 @@ const (
 	LossTooLong       Loss = "too_long"       // the frame was longer than the interface's MTU allows
 )
 
+// Losses returns every reason there is: those of the kernel, then all of the above.
+func Losses() []Loss {
+	var all []Loss
+	for reason := range abi.RingLossMax {
+		all = append(all, Loss(reason.String()))
+	}
+	return append(all, LossDiskFull, LossWriteError, LossLimitReached, LossSampledOut, LossQueueFull, LossOutputClosed,
+		LossInterfaceDown, LossTxFull, LossTooLong)
+}
+
 // Ledger says what became of every frame that arrived. Its sums hold exactly:
 // Received is the sum of Outcomes, and an output's Offered is its Delivered and
 // the sum of its Lost.

@@ -26,6 +26,8 @@ for purpose in "$@"; do
 		need capinfos wireshark-common
 		need tcpdump tcpdump
 		need nft nftables
+		need promtool prometheus
+		need systemd-analyze systemd
 		;;
 	bench)
 		need tcpdump tcpdump
@@ -59,4 +61,14 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 echo "install-deps: installing ${missing[*]}" >&2
 apt-get update -qq
+# Some of the packages are services as well: none is to be started, now or at boot.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	trap 'rm -f "$policy"' EXIT
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+fi
 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+case " ${missing[*]} " in
+*' prometheus '*) [ ! -d /run/systemd/system ] || systemctl --quiet disable prometheus ;;
+esac

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/host"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -24,6 +26,10 @@ type daemon struct {
 	interfaces []*watchedInterface
 	outputs    *outputs
 	pump       *pump
+	counters   *host.CounterReader
+	started    time.Time
+	draining   atomic.Bool // it was told to end, and goes on for a while
+	toldAt     time.Time   // when; serve's own
 
 	mu    sync.Mutex
 	state configState
@@ -42,8 +48,8 @@ type configState struct {
 // runDaemon runs until ctx is done, and accounts for every packet in the end.
 func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Config) (err error) {
 	hangups := env.hangups() // from here on one is no end
-	d := &daemon{path: o.path, log: slog.New(slog.NewTextHandler(env.stderr, nil))}
-	d.state = configState{config: c, names: namesOf(c.Policy), generation: 1, loadedAt: time.Now()}
+	d := &daemon{path: o.path, log: o.log, started: time.Now()}
+	d.state = configState{config: c, names: namesOf(c.Policy), generation: 1, loadedAt: d.started}
 	if err := checkMemory(c); err != nil {
 		return err
 	}
@@ -51,19 +57,23 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 		return explainLoader(err)
 	}
 	defer func() { err = errors.Join(err, d.program.Close()) }()
-	pages, err := listen(c.HTTP)
+	if d.counters, err = host.NewCounterReader(); err != nil {
+		return err
+	}
+	defer d.counters.Close()
+	sites, err := d.listen(c, o.webConfig)
 	if err != nil {
 		return err
 	}
 	if err := d.begin(c); err != nil {
-		return errors.Join(err, pages.Close())
+		return errors.Join(err, closeSites(sites))
 	}
 	reader, err := d.program.NewReader()
 	if err != nil {
-		return errors.Join(err, d.detach(), d.outputs.close(), pages.Close())
+		return errors.Join(err, d.detach(), d.outputs.close(), closeSites(sites))
 	}
 	d.pump = newPump(reader, d.outputs.backlog)
-	stopServing := d.serveHTTP(pages)
+	stopServing := d.serveHTTP(sites)
 	runErr := d.run(ctx, hangups, reader)
 	stopServing()
 	closeErr := errors.Join(reader.Close(), d.outputs.close())
@@ -89,7 +99,7 @@ func (d *daemon) begin(c *config.Config) error {
 	d.log.Info("running", "config", d.path, "sessions", len(c.Policy.Sessions), "outputs", len(c.Outputs), "http", c.HTTP)
 	d.logNotes(c)
 	if c.OnExit == config.OnExitKeep {
-		d.log.Warn("on_exit: keep is not in this version: the program comes off its interfaces when xdpeel ends")
+		d.log.Warn("on_exit: keep is not in this version: the program comes off its interfaces when xdpeel ends", "hint", "on_exit: detach says so")
 	}
 	return nil
 }
@@ -97,7 +107,7 @@ func (d *daemon) begin(c *config.Config) error {
 // logNotes says what is not wrong with a configuration but worth knowing.
 func (d *daemon) logNotes(c *config.Config) {
 	for _, note := range c.Notes {
-		d.log.Warn("configuration", "note", note)
+		d.log.Warn("configuration", "note", note, "hint", "nothing is wrong: it may not be what was meant")
 	}
 }
 
@@ -119,15 +129,20 @@ func (d *daemon) run(ctx context.Context, hangups <-chan os.Signal, reader *load
 func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-chan error) (err error, ended bool) {
 	ticker := time.NewTicker(checkInterval)
 	defer ticker.Stop()
+	told := ctx.Done()
+	var drained <-chan time.Time
 	for {
 		select {
-		case <-ctx.Done():
-			d.log.Info("ending", "cause", context.Cause(ctx))
+		case <-told:
+			d.drain(context.Cause(ctx))
+			told, drained = nil, d.drained()
+		case <-drained:
 			return nil, false
 		case err := <-pumped:
 			return err, true
 		case <-hangups:
 			d.reload(time.Now())
+			drained = d.drained()
 		case now := <-ticker.C:
 			for _, w := range d.interfaces {
 				w.check(d.program, now)
@@ -135,6 +150,23 @@ func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-c
 			d.outputs.closeRetired(d.pump.isPast)
 		}
 	}
+}
+
+// drain has the load balancer's check refused from now on. Packets are taken until
+// there was the time to send them elsewhere.
+func (d *daemon) drain(cause error) {
+	d.toldAt = time.Now()
+	d.draining.Store(true)
+	d.log.Info("ending", "cause", cause, "after", d.current().config.Drain)
+}
+
+// drained says when the daemon has drained: never, if it was not told to end. A
+// reload may change how long that takes.
+func (d *daemon) drained() <-chan time.Time {
+	if !d.draining.Load() {
+		return nil
+	}
+	return time.After(time.Until(d.toldAt.Add(d.current().config.Drain)))
 }
 
 func (d *daemon) detach() error {
@@ -160,7 +192,7 @@ func (d *daemon) report(env *environment, o runOptions) error {
 func (d *daemon) statistics(session mirror.Session) export.Statistics {
 	account, err := d.program.Session(session)
 	if err != nil {
-		d.log.Error("session cannot be read for a file's statistics", "session", session.String(), "error", err)
+		d.log.Error("session cannot be read for a file's statistics", "session", session.String(), "error", err, "hint", "the file lacks its count of this session's losses; the status has it")
 		return export.Statistics{}
 	}
 	return export.Statistics{Received: account.Packets, Dropped: account.Lost}

@@ -35,7 +35,7 @@ func (d *daemon) form() daemonForm {
 		Config:  configForm{Path: d.path, Generation: state.generation, LoadedAt: state.loadedAt},
 	}
 	for _, i := range d.interfaceReadings() {
-		form.Interfaces = append(form.Interfaces, interfaceForm(i))
+		form.Interfaces = append(form.Interfaces, interfaceForm{i.Name, i.Mode, i.Attached})
 	}
 	if !state.reloadedAt.IsZero() {
 		form.Config.LastReload = &reloadForm{At: state.reloadedAt, OK: state.reloadErr == nil}

@@ -74,18 +74,27 @@ func (o doctorOptions) wish() (w host.Wish, err error) {
 	if o.iface == "" {
 		return w, hinted(usageErrorf("no interface given: -i IFACE"), "`ip -br link` lists them")
 	}
-	w = host.Wish{Interface: o.iface, Mode: loader.ModeAuto, Policy: mirror.TakeAll()}
+	c, err := config.Parse("", nil, nil) // all by default
 	if o.path != "" {
-		c, err := config.Load(o.path, nil)
-		if err != nil {
-			return w, err
-		}
-		w.Mode, w.Judge, w.Policy = loader.Mode(c.Mode), c.Judge, c.Policy
-		w.Pages = []string{c.HTTP}
-		for _, output := range c.Outputs {
-			if output.Path != "" {
-				w.Outputs = append(w.Outputs, host.Output{Name: output.Name, Path: output.Path, KeepSize: output.KeepSize})
-			}
+		c, err = config.Load(o.path, nil)
+	}
+	if err != nil {
+		return w, err
+	}
+	memory, err := needOf(c)
+	if err != nil {
+		return w, err
+	}
+	w = host.Wish{
+		Interface: o.iface, Mode: loader.Mode(c.Mode), Judge: c.Judge, Policy: c.Policy,
+		Memory: memory.kernel + memory.process, Pages: []string{c.HTTP, c.Health},
+	}
+	if o.path == "" {
+		w.Policy = mirror.TakeAll()
+	}
+	for _, output := range c.Outputs {
+		if output.Path != "" {
+			w.Outputs = append(w.Outputs, host.Output{Name: output.Name, Path: output.Path, KeepSize: output.KeepSize})
 		}
 	}
 	if o.mode != "" {
@@ -96,8 +105,7 @@ func (o doctorOptions) wish() (w host.Wish, err error) {
 	default:
 		return w, usageErrorf("--mode is auto, native or generic, not %q", o.mode)
 	}
-	w.Judge, err = w.Judge.Complete()
-	return w, err
+	return w, nil
 }
 
 // doctorForm is the JSON of all that doctor has to say.

@@ -7,90 +7,118 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/exporter-toolkit/web"
 
+	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
 )
 
 // farewell is how long a request that is being answered may keep the daemon from ending.
 const farewell = time.Second
 
-// listen opens the daemon's address, before anything is attached: another daemon
-// may have it.
-func listen(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, hinted(fmt.Errorf("listen on %s: %w", address, err), "another xdpeel may run; `http:` in the configuration sets the address")
-	}
-	return listener, nil
+// site is one of the daemon's addresses: where it listens, and what it answers.
+type site struct {
+	name      string // the key of the configuration that sets the address
+	listener  net.Listener
+	handler   http.Handler
+	webConfig string // of TLS and passwords, as the exporters of Prometheus have it; "": neither
 }
 
-// serveHTTP answers on the listener until the function that it returns is called.
-func (d *daemon) serveHTTP(listener net.Listener) (stop func()) {
-	server := &http.Server{
-		Handler:           d.pages(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelWarn),
+// listen opens the daemon's addresses, before anything is attached: another daemon
+// may have them.
+func (d *daemon) listen(c *config.Config, webConfig string) (sites []*site, err error) {
+	if err := web.Validate(webConfig); err != nil {
+		return nil, hinted(fmt.Errorf("read %s: %w", webConfig, err),
+			"docs/metrics.md has an example; xdpeel must be able to read the certificate and the key")
 	}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			d.log.Error("HTTP is not served any more", "error", err)
+	sites = append(sites, &site{name: "http", handler: d.pages(), webConfig: webConfig})
+	addresses := []string{c.HTTP}
+	if c.Health != "" {
+		sites = append(sites, &site{name: "health", handler: d.healthPages()})
+		addresses = append(addresses, c.Health)
+	}
+	for i, site := range sites {
+		if site.listener, err = net.Listen("tcp", addresses[i]); err != nil {
+			err = hinted(fmt.Errorf("listen on %s: %w", addresses[i], err), "another xdpeel may run; `%s:` in the configuration sets the address", site.name)
+			return nil, errors.Join(err, closeSites(sites[:i]))
 		}
-	}()
-	d.log.Info("listening", "http", "http://"+listener.Addr().String())
+	}
+	return sites, nil
+}
+
+func closeSites(sites []*site) error {
+	var errs []error
+	for _, site := range sites {
+		errs = append(errs, site.listener.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// serveHTTP answers on the sites until the function that it returns is called.
+func (d *daemon) serveHTTP(sites []*site) (stop func()) {
+	var servers []*http.Server
+	for _, site := range sites {
+		server := &http.Server{
+			Handler:           site.handler,
+			ReadHeaderTimeout: 5 * time.Second,
+			ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelWarn),
+		}
+		servers = append(servers, server)
+		go func() {
+			err := web.Serve(site.listener, server, &web.FlagConfig{WebConfigFile: &site.webConfig}, slog.New(quietHandler{d.log.Handler()}))
+			if !errors.Is(err, http.ErrServerClosed) {
+				d.log.Error("HTTP is not served any more", "error", err, "hint", "packets go on being taken; restart xdpeel when it suits")
+			}
+		}()
+		d.log.Info("listening", site.name, site.url())
+	}
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), farewell)
 		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
-			d.log.Warn("HTTP requests were cut off", "error", errors.Join(err, server.Close()))
+		for _, server := range servers {
+			if err := server.Shutdown(ctx); err != nil {
+				d.log.Warn("HTTP requests were cut off", "error", errors.Join(err, server.Close()), "hint", "the daemon ends")
+			}
 		}
 	}
 }
 
+// url is where the site is, as a browser wants it. Whether there is TLS only the
+// library knows; a section about it means that there is.
+func (s *site) url() string {
+	scheme := "http"
+	if config, err := os.ReadFile(s.webConfig); err == nil && bytes.Contains(config, []byte("tls_server_config")) {
+		scheme = "https"
+	}
+	return scheme + "://" + s.listener.Addr().String()
+}
+
 func (d *daemon) pages() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(d.registry(), promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /status", d.serveStatus)
+	mux.HandleFunc("GET /readyz", d.serveReady)
+	mux.HandleFunc("GET /healthz", d.serveHealth)
+	return mux
+}
+
+// registry has all metrics of the daemon.
+func (d *daemon) registry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		export.NewMetrics(d, export.Build{Version: versionOf(), Revision: commitOf(), GoVersion: runtime.Version()}),
 	)
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /status", d.serveStatus)
-	mux.HandleFunc("GET /readyz", d.serveReady)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	return mux
-}
-
-// serveReady answers 200 once the program is on every interface and every output takes packets.
-func (d *daemon) serveReady(w http.ResponseWriter, _ *http.Request) {
-	var missing []string
-	for _, i := range d.interfaceReadings() {
-		if !i.Attached {
-			missing = append(missing, fmt.Sprintf("interface %q: not attached", i.Name))
-		}
-	}
-	failures := d.outputs.failures()
-	for _, name := range slices.Sorted(maps.Keys(failures)) {
-		missing = append(missing, fmt.Sprintf("output %q: %s", name, failures[name]))
-	}
-	if len(missing) > 0 {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	for _, line := range missing {
-		fmt.Fprintln(w, line)
-	}
-	if len(missing) == 0 {
-		fmt.Fprintln(w, "ready")
-	}
+	return registry
 }
 
 func (d *daemon) serveStatus(w http.ResponseWriter, _ *http.Request) {

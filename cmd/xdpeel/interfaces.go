@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"sync"
@@ -38,7 +39,7 @@ func (w *watchedInterface) attach(program *loader.Program) error {
 		return err
 	}
 	for _, refusal := range attachment.Refusals {
-		w.log.Warn("a better mode is not to be had", "reason", refusal.String(), "remedy", refusal.Remedy)
+		w.log.Warn("a better mode is not to be had", "reason", refusal.String(), "hint", cmp.Or(refusal.Remedy, "`xdpeel doctor -i "+w.name+"` tells more"))
 	}
 	w.refusal = ""
 	w.set(attachment)
@@ -67,9 +68,13 @@ func (w *watchedInterface) check(program *loader.Program, now time.Time) {
 		return
 	}
 	w.takenOff = errors.Is(err, loader.ErrTakenOff)
-	w.log.Error("no packets are captured here any more", "error", err, "waits_for_interface", !w.takenOff)
+	hint := "xdpeel comes back when the interface does"
+	if w.takenOff {
+		hint = "somebody took the program off: restart xdpeel to have it on again"
+	}
+	w.log.Error("no packets are captured here any more", "error", err, "waits_for_interface", !w.takenOff, "hint", hint)
 	if err := w.detach(); err != nil {
-		w.log.Error("attachment is not closed in order", "error", err)
+		w.log.Error("attachment is not closed in order", "error", err, "hint", "`bpftool net` tells whether the program is still on")
 	}
 }
 
@@ -86,7 +91,7 @@ func (w *watchedInterface) attachAgain(program *loader.Program, now time.Time) {
 	w.retryAt = now.Add(retryInterval)
 	if err.Error() != w.refusal {
 		w.refusal = err.Error()
-		w.log.Error("interface cannot be attached to", "error", err)
+		w.log.Error("interface cannot be attached to", "error", err, "hint", hintOf(explainLoader(err)))
 	}
 }
 

@@ -73,6 +73,8 @@ func TestWrongUsage(t *testing.T) {
 		{"doctor -i lo --mode fast", "xdpeel: error: --mode is auto, native or generic, not \"fast\"\n"},
 		{"doctor -i lo extra", "xdpeel: error: doctor takes no arguments, got \"extra\"\n"},
 		{"run now", "xdpeel: error: run takes no arguments, got \"now\"\n"},
+		{"run --log-format xml", "xdpeel: error: --log-format is text or json, not \"xml\"\n"},
+		{"run --log-level loud", ""},
 		{"status now", "xdpeel: error: status takes no arguments, got \"now\"\n"},
 		{"status --url http://[", ""},
 		{"capture", "xdpeel: error: no interface given: -i IFACE\nxdpeel: hint: `ip -br link` lists them\n"},

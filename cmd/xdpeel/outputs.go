@@ -26,6 +26,7 @@ type output interface {
 	start() (joining []*export.Follower)
 	stop() (leaving []*export.Follower)
 	account() mirror.OutputAccount
+	reading() export.OutputReading
 	why() error // it takes no packets; nil if it does
 	reseed(seed uint64)
 	// close waits until all packets from before the leave are written; this may take
@@ -55,6 +56,7 @@ type outputs struct {
 	owners  [abi.LimitOutputs]slotOwner
 	closing map[output]bool
 	past    map[string]*mirror.OutputAccount // of those that are closed
+	writes  map[string]*export.Durations
 
 	closers sync.WaitGroup
 }
@@ -66,7 +68,10 @@ type slotOwner struct {
 }
 
 func newOutputs(backlog *export.Backlog, log *slog.Logger) *outputs {
-	s := &outputs{log: log, backlog: backlog, closing: make(map[output]bool), past: make(map[string]*mirror.OutputAccount)}
+	s := &outputs{
+		log: log, backlog: backlog, closing: make(map[output]bool),
+		past: make(map[string]*mirror.OutputAccount), writes: make(map[string]*export.Durations),
+	}
 	s.table.Store(new(outputTable))
 	return s
 }
@@ -104,7 +109,7 @@ func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (ou
 	if err != nil {
 		return nil, fmt.Errorf("open output %q: %w", c.Name, err)
 	}
-	return newQueuedOutput(c, seed, follower, to, s.log), nil
+	return newQueuedOutput(c, seed, follower, to, s.writesOf(c.Name), s.log), nil
 }
 
 func discardAll(opened []output) error {
@@ -202,7 +207,7 @@ func (s *outputs) put(slot int, o output) {
 	}
 	s.closers.Go(func() {
 		if err := before.close(); err != nil {
-			s.log.Error("output is not closed in order", "error", err)
+			s.log.Error("output is not closed in order", "error", err, "hint", "its last file may lack its end: packets up to there can be read")
 		}
 		s.bury(before)
 	})
@@ -343,4 +348,26 @@ func (s *outputs) failures() map[string]string {
 		}
 	}
 	return failures
+}
+
+// writesOf are the durations of an output's writes, which outlast a reload as its
+// account does.
+func (s *outputs) writesOf(name string) *export.Durations {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writes[name] == nil {
+		s.writes[name] = new(export.Durations)
+	}
+	return s.writes[name]
+}
+
+// readings tell how the outputs in effect do, by name.
+func (s *outputs) readings() map[string]export.OutputReading {
+	readings := make(map[string]export.OutputReading)
+	for _, o := range s.table.Load() {
+		if o != nil {
+			readings[o.settings().Name] = o.reading()
+		}
+	}
+	return readings
 }

@@ -38,8 +38,9 @@ type queuedOutput struct {
 	log      *slog.Logger
 	sink     sink
 	follower *export.Follower
-	ended    chan struct{} // closed when the goroutine has written its last; nil: not started
-	retryAt  time.Time     // of a failed one; the goroutine's own
+	writes   *export.Durations // how long the sink took for a batch; the name's
+	ended    chan struct{}     // closed when the goroutine has written its last; nil: not started
+	retryAt  time.Time         // of a failed one; the goroutine's own
 
 	mu         sync.Mutex // not held while the sink works, which may take long
 	share      export.Share
@@ -48,9 +49,9 @@ type queuedOutput struct {
 	failure    error  // why it takes no packets; nil while it does
 }
 
-func newQueuedOutput(c config.Output, seed uint64, follower *export.Follower, sink sink, log *slog.Logger) *queuedOutput {
+func newQueuedOutput(c config.Output, seed uint64, follower *export.Follower, sink sink, writes *export.Durations, log *slog.Logger) *queuedOutput {
 	return &queuedOutput{
-		config: c, log: log.With("output", c.Name), sink: sink, follower: follower,
+		config: c, log: log.With("output", c.Name), sink: sink, follower: follower, writes: writes,
 		share: export.Share{Slot: c.Slot, Sample: c.Sample, Snap: c.Snap, Seed: seed},
 	}
 }
@@ -98,7 +99,10 @@ func (o *queuedOutput) write(b *mirror.Batch) {
 		return
 	}
 	o.retry()
-	if err := errors.Join(o.sink.Write(part), o.sink.Flush()); err != nil {
+	begun := time.Now()
+	err := errors.Join(o.sink.Write(part), o.sink.Flush())
+	o.writes.Observe(time.Since(begun))
+	if err != nil {
 		o.fail(err)
 	}
 }
@@ -138,7 +142,7 @@ func (o *queuedOutput) retry() {
 // fail remembers why the sink took no more. It says so once, not at every try.
 func (o *queuedOutput) fail(err error) {
 	if o.why() == nil {
-		o.log.Error("output takes no packets", "error", err)
+		o.log.Error("output takes no packets", "error", err, "hint", "it is tried again every second; what it misses is counted as lost")
 	}
 	o.retryAt = time.Now().Add(retryInterval)
 	o.set(err)
@@ -170,6 +174,10 @@ func (o *queuedOutput) account() mirror.OutputAccount {
 	account.Lose(mirror.LossSampledOut, o.sampledOut)
 	account.Lose(mirror.LossQueueFull, late)
 	return account
+}
+
+func (o *queuedOutput) reading() export.OutputReading {
+	return export.OutputReading{Failing: o.why() != nil, Behind: o.follower.Behind(), Writes: o.writes.Reading()}
 }
 
 func (o *queuedOutput) close() error {

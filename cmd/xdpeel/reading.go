@@ -47,10 +47,23 @@ func (d *daemon) Reading() (*export.Reading, error) {
 		return nil, err
 	}
 	state := d.current()
-	return &export.Reading{
-		Ledger: ledger, Interfaces: d.interfaceReadings(),
-		LastReload: state.reloadErr == nil, LastSuccess: state.loadedAt,
-	}, nil
+	reading := &export.Reading{
+		Ledger: ledger, Policy: state.config.Policy, Interfaces: d.interfaceReadings(), Outputs: d.outputs.readings(),
+		Started: d.started, LastReload: state.reloadErr == nil, LastSuccess: state.loadedAt,
+		Ready: len(d.missing()) == 0, Draining: d.draining.Load(),
+	}
+	for _, fill := range d.program.RingFills() {
+		reading.Rings = append(reading.Rings, export.RingReading(fill))
+	}
+	for i := range reading.Interfaces {
+		at := &reading.Interfaces[i]
+		counters, err := d.counters.Read(at.Name)
+		if err != nil {
+			return nil, err
+		}
+		at.Dropped, at.Allowances = counters.Dropped, counters.Allowances
+	}
+	return reading, nil
 }
 
 func (d *daemon) interfaceReadings() []export.InterfaceReading {

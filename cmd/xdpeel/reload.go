@@ -25,7 +25,7 @@ func (d *daemon) reload(asked time.Time) {
 	})
 	if err != nil {
 		for complaint := range strings.SplitSeq(err.Error(), "\n") {
-			d.log.Error("configuration not reloaded: the one before stays in effect", "error", complaint)
+			d.log.Error("configuration not reloaded: the one before stays in effect", "error", complaint, "hint", "`xdpeel config check "+d.path+"` says the same, before the next try")
 		}
 		return
 	}
@@ -80,6 +80,9 @@ func checkChange(before, after *config.Config) error {
 	}
 	if before.HTTP != after.HTTP {
 		fixed = append(fixed, "http")
+	}
+	if before.Health != after.Health {
+		fixed = append(fixed, "health")
 	}
 	if len(fixed) > 0 {
 		return fmt.Errorf("%s cannot change while xdpeel runs: restart it", strings.Join(fixed, ", "))

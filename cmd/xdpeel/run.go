@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/pflag"
 
@@ -18,7 +19,8 @@ them by its sessions, and writes them to its outputs. It answers on /status,
 
 SIGHUP makes it read the configuration again. A good one takes effect between two
 packets; a bad one changes nothing, is logged, and shows in xdpeel status. SIGTERM
-ends it: what was captured is written, and the ledger printed on stderr.
+ends it, after the time of drain: what was captured is written, and the ledger
+printed on stderr.
 
   xdpeel run
   xdpeel run --config ./xdpeel.yaml
@@ -28,8 +30,10 @@ const defaultConfig = "/etc/xdpeel/xdpeel.yaml"
 
 // runOptions is what the command line of the daemon says.
 type runOptions struct {
-	path   string // of the configuration
-	ledger string
+	path      string // of the configuration
+	ledger    string
+	webConfig string // of TLS and passwords for the pages; "": neither
+	log       *slog.Logger
 }
 
 func runRun(ctx context.Context, env *environment, args []string) error {
@@ -37,11 +41,18 @@ func runRun(ctx context.Context, env *environment, args []string) error {
 	flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	flags.StringVar(&o.path, "config", defaultConfig, "configuration `file`")
 	flags.StringVar(&o.ledger, "ledger", "", "write the ledger as JSON to this `file` in the end; - is stdout")
+	flags.StringVar(&o.webConfig, "web.config.file", "", "`file` with TLS and passwords of the pages, as Prometheus's exporters have it")
+	var logging logFlags
+	logging.register(flags)
 	if err := parseFlags(env.stdout, flags, runUsage, args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return usageErrorf("run takes no arguments, got %q", flags.Arg(0))
+	}
+	var err error
+	if o.log, err = logging.logger(env.stderr); err != nil {
+		return err
 	}
 	c, err := loadRunnable(o.path, nil)
 	if err != nil {

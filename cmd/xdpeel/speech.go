@@ -40,6 +40,14 @@ func hinted(err error, format string, args ...any) error {
 	return &hintError{err, fmt.Sprintf(format, args...)}
 }
 
+// hintOf is the remedy of an error, "" without.
+func hintOf(err error) string {
+	if hint := (*hintError)(nil); errors.As(err, &hint) {
+		return hint.hint
+	}
+	return ""
+}
+
 func sayError(w io.Writer, err error) {
 	if err == nil || errors.Is(err, errDone) {
 		return
@@ -48,8 +56,8 @@ func sayError(w io.Writer, err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(w, "xdpeel: error: %s\n", line)
 	}
-	if hint := (*hintError)(nil); errors.As(err, &hint) {
-		fmt.Fprintf(w, "xdpeel: hint: %s\n", hint.hint)
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintf(w, "xdpeel: hint: %s\n", hint)
 	}
 }
 

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -30,18 +33,23 @@ whether the configuration in the file is the one in effect.
 const statusPatience = 10 * time.Second
 
 func runStatus(ctx context.Context, env *environment, args []string) error {
-	var url string
+	var url, ca string
 	var asJSON bool
 	flags := pflag.NewFlagSet("status", pflag.ContinueOnError)
 	flags.BoolVar(&asJSON, "json", false, "print what the daemon answers, the ledger's JSON and more")
-	flags.StringVar(&url, "url", "http://127.0.0.1:9478", "`address` of the daemon, http: in its configuration")
+	flags.StringVar(&url, "url", "http://127.0.0.1:9478", "`address` of the daemon, http: in its configuration; a password as https://user:password@...")
+	flags.StringVar(&ca, "ca", "", "`file` of certificates that the daemon's is to be signed by; the system's")
 	if err := parseFlags(env.stdout, flags, statusUsage, args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return usageErrorf("status takes no arguments, got %q", flags.Arg(0))
 	}
-	text, err := askDaemon(ctx, env, strings.TrimSuffix(url, "/")+"/status")
+	trusted, err := readCertificates(ca)
+	if err != nil {
+		return err
+	}
+	text, err := askDaemon(ctx, env, strings.TrimSuffix(url, "/")+"/status", trusted)
 	if err != nil {
 		return hinted(err, "is `xdpeel run` running on this host? --url names another address")
 	}
@@ -57,8 +65,24 @@ func runStatus(ctx context.Context, env *environment, args []string) error {
 	return nil
 }
 
-func askDaemon(ctx context.Context, env *environment, url string) ([]byte, error) {
-	client := &http.Client{Timeout: statusPatience, Transport: &http.Transport{DialContext: env.dial, DisableKeepAlives: true}}
+// readCertificates returns those in a file, nil for those of the system.
+func readCertificates(path string) (*tls.Config, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read certificates: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("read certificates: %s has none", path)
+	}
+	return &tls.Config{RootCAs: pool}, nil
+}
+
+func askDaemon(ctx context.Context, env *environment, url string, trusted *tls.Config) ([]byte, error) {
+	client := &http.Client{Timeout: statusPatience, Transport: &http.Transport{DialContext: env.dial, DisableKeepAlives: true, TLSClientConfig: trusted}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, &usageError{err}
