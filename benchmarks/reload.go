@@ -208,12 +208,12 @@ func (b *reloadBench) finish(stop chan struct{}, sending, watching <-chan error)
 	if err := errors.Join(err, <-watching); err != nil {
 		return l, err
 	}
-	ledger, ringLost, err := b.program.Ledger()
+	ledger, slots, err := b.program.Ledger()
 	if err != nil {
 		return l, err
 	}
-	for _, reasons := range ringLost {
-		for _, n := range reasons {
+	for _, account := range slots {
+		for _, n := range account.Lost {
 			l.ring += n
 		}
 	}

@@ -27,8 +27,10 @@ type Output struct {
 	// Of network interfaces.
 	Interface string // veth: xdpeel's end; afpacket: where packets are sent
 	Peer      string // veth: the consumer's end
+	Namespace string // veth: network namespace of the consumer's end, as `ip netns` knows it or a path; "": ours
 	Queues    int    // veth: receive queues of the consumer's end
 	MTU       int    // veth: in bytes, of both ends
+	Tagged    bool   // veth: frames carry their session's VLAN tag
 
 	// In user space, so of pcapng and afpacket only, and on top of the session's.
 	Sample mirror.Sampling
@@ -66,6 +68,8 @@ var outputKeys = map[OutputType][]key[Output]{
 		{"peer", func(r *reader, n *yaml.Node, o *Output) { o.Peer, _ = r.interfaceName(n, "peer") }},
 		{"queues", func(r *reader, n *yaml.Node, o *Output) { o.Queues = r.limited(n, "queues", 1, maxQueues, o.Queues) }},
 		{"mtu", func(r *reader, n *yaml.Node, o *Output) { o.MTU = r.limited(n, "mtu", minMTU, maxMTU, o.MTU) }},
+		{"netns", readNamespace},
+		{"tag", readTag},
 	},
 	OutputAFPacket: {typeKey, {"interface", readSendingInterface}, sampleKey, snapKey},
 }
@@ -103,6 +107,7 @@ func (r *reader) readOutputs() {
 		output := Output{Name: entry.name, Slot: r.slotOf[entry.name]}
 		if r.readOutput(entry, &output) {
 			r.config.Outputs = append(r.config.Outputs, output)
+			r.takeVeths(&output)
 		}
 	}
 }

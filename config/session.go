@@ -17,8 +17,8 @@ import (
 // session is a session as it is read.
 type session struct {
 	mirror.SessionPolicy
-	vni, source, mac, name *yaml.Node // where they stand; nil: not given
-	outputs                bool       // are given
+	// Where they stand; nil: not given.
+	vni, source, mac, name, outputs, share, vlan, snaplen *yaml.Node
 }
 
 // sessionKeys are the keys of a session. Their values are those of
@@ -30,8 +30,10 @@ var sessionKeys = []key[session]{
 	{"mac", readMAC},
 	{"filter", readFilterName},
 	{"sample", func(r *reader, n *yaml.Node, s *session) { s.Sample = r.sample(n) }},
-	{"snaplen", func(r *reader, n *yaml.Node, s *session) { s.Snap = r.snap(n) }},
+	{"snaplen", func(r *reader, n *yaml.Node, s *session) { s.Snap, s.snaplen = r.snap(n), n }},
 	{"outputs", readOutputNames},
+	{"share", readShare},
+	{"vlan", readVLAN},
 }
 
 // readSessions reads all sessions, when filters and outputs are known.
@@ -56,9 +58,10 @@ func (r *reader) readSessions() {
 		if !readMapping(r, element, "a session", sessionKeys, &s) {
 			continue
 		}
-		if !s.outputs {
+		if s.outputs == nil {
 			s.Outputs = r.allOutputs()
 		}
+		r.checkVeths(&s)
 		if !r.checkSession(r.resolve(element), &s) {
 			continue
 		}
@@ -179,7 +182,7 @@ func readFilterName(r *reader, n *yaml.Node, s *session) {
 }
 
 func readOutputNames(r *reader, n *yaml.Node, s *session) {
-	s.outputs = true
+	s.outputs = n
 	for _, element := range r.list(n, "outputs", "[archive]") {
 		element = r.resolve(element)
 		name, ok := r.text(element, "output")

@@ -44,6 +44,7 @@ func (r *reader) readConfig(n *yaml.Node) {
 		return
 	}
 	r.readOutputs()
+	r.checkInterfaces()
 	r.readFilters()
 	r.readSessions()
 	var err error

@@ -14,10 +14,7 @@ func (c *Config) Unsupported() []error {
 	}
 	for i := range c.Outputs {
 		o := &c.Outputs[i]
-		switch {
-		case o.Type == OutputVeth:
-			refuse(o, "type %s", o.Type)
-		case o.KeepSize != 0:
+		if o.KeepSize != 0 {
 			refuse(o, "keep_size")
 		}
 		switch extension := filepath.Ext(o.Path); extension {

@@ -39,7 +39,7 @@ func (p *Program) makeCopySet(set mirror.OutputSet) error {
 	}
 	defer ports.Close()
 	for i, slot := range set.Slots() {
-		veth := p.veths[slot]
+		veth := p.vethIn(slot)
 		if veth == nil {
 			continue // it will be there, or its packets are counted as lost
 		}

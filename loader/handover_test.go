@@ -111,8 +111,8 @@ func TestHandoverLosses(t *testing.T) {
 			if verdict, left := kernel.handOver(frame); verdict != xdpDrop || !bytes.Equal(left, frame) {
 				t.Errorf("verdict %d, %d bytes left; want the frame dropped, whole", verdict, len(left))
 			}
-			accounts, err := kernel.program.VethAccounts()
-			if err != nil {
+			accounts := new(SlotAccounts)
+			if err := kernel.program.readVethAccounts(accounts); err != nil {
 				t.Fatal(err)
 			}
 			want := mirror.OutputAccount{Offered: 1, Lost: map[mirror.Loss]uint64{mirror.Loss(reason.String()): 1}}
@@ -191,6 +191,7 @@ func TestBalance(t *testing.T) {
 // consumer is the network namespace of a consumer, with a veth into it.
 type consumer struct {
 	namespace *lab.Namespace
+	end       string // its name there
 	veth      *Veth
 	receiver  *lab.Receiver
 }
@@ -219,6 +220,7 @@ func openConsumer(t *testing.T, w *wire, program *Program, o VethOptions) *consu
 			t.Error(err)
 		}
 	})
+	c.end = o.Peer
 	if c.receiver, err = lab.OpenReceiver(c.namespace, o.Peer); err != nil {
 		t.Fatal(err)
 	}

@@ -120,13 +120,13 @@ func onFirstCPU(f func() error) error {
 // ledger reads the ledger, which must have lost nothing on the way here.
 func (k *kernelJudge) ledger() *mirror.Ledger {
 	k.t.Helper()
-	ledger, lost, err := k.program.Ledger()
+	ledger, slots, err := k.program.Ledger()
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	for output, reasons := range lost {
-		if len(reasons) > 0 {
-			k.t.Errorf("output %d: rings lost packets: %v", output, reasons)
+	for slot, account := range slots {
+		if len(account.Lost) > 0 {
+			k.t.Errorf("slot %d: rings lost packets: %v", slot, account.Lost)
 		}
 	}
 	return ledger
@@ -136,7 +136,7 @@ func (k *kernelJudge) ledger() *mirror.Ledger {
 func (k *kernelJudge) frames() *mirror.Ledger {
 	k.t.Helper()
 	ledger := mirror.NewLedger("", "")
-	if _, err := k.program.readFrames(ledger); err != nil {
+	if err := k.program.readFrames(ledger, new(SlotAccounts)); err != nil {
 		k.t.Fatal(err)
 	}
 	return ledger

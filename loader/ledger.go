@@ -16,55 +16,56 @@ import (
 // that are being judged may be in one sum and not yet in another; after
 // [Attachment.Close] the sums are exact.
 //
-// The ring to user space is not an output by itself: the RingLost is what it lost,
-// of the packets that are outcome delivered, of those that were for each output.
-func (p *Program) Ledger() (*mirror.Ledger, RingLost, error) {
+// The ring to user space is not an output by itself: the SlotAccounts are what the
+// kernel knows of the outputs.
+func (p *Program) Ledger() (*mirror.Ledger, *SlotAccounts, error) {
 	ledger := mirror.NewLedger("", "")
-	lost, err := p.readFrames(ledger)
-	if err != nil {
-		return nil, lost, err
+	slots := new(SlotAccounts)
+	// Before the frames: what they say was delivered is there by then, or lost.
+	if err := p.readVethAccounts(slots); err != nil {
+		return nil, nil, err
+	}
+	if err := p.readFrames(ledger, slots); err != nil {
+		return nil, nil, err
 	}
 	if err := p.readSessions(ledger); err != nil {
-		return nil, lost, err
+		return nil, nil, err
 	}
+	var err error
 	if ledger.Strangers, err = p.readStrangers(); err != nil {
-		return nil, lost, err
+		return nil, nil, err
 	}
-	return ledger, lost, nil
+	return ledger, slots, nil
 }
 
-// RingLost is what was lost on the way to user space, by the slot of the output
-// that it was for. Packets for several outputs are lost to each.
-type RingLost [abi.LimitOutputs]map[mirror.Loss]uint64
+// SlotAccounts are what the kernel knows of the outputs, by slot: of a veth all, of
+// another the packets that were lost on the way to user space. Packets for several
+// outputs are offered to each.
+type SlotAccounts [abi.LimitOutputs]mirror.OutputAccount
 
-func (l *RingLost) add(output int, reason abi.RingLoss, n uint64) {
-	if n == 0 {
-		return
-	}
-	if l[output] == nil {
-		l[output] = make(map[mirror.Loss]uint64)
-	}
-	l[output][mirror.Loss(reason.String())] += n
+func (a *SlotAccounts) lose(slot int, reason mirror.Loss, n uint64) {
+	a[slot].Offered += n
+	a[slot].Lose(reason, n)
 }
 
 // readFrames reads what became of all frames, whatever their session.
-func (p *Program) readFrames(ledger *mirror.Ledger) (lost RingLost, err error) {
+func (p *Program) readFrames(ledger *mirror.Ledger, slots *SlotAccounts) error {
 	var cpus []bpf.XdpeelAccounts
 	if err := p.maps.Ledger.Lookup(uint32(0), &cpus); err != nil {
-		return lost, fmt.Errorf("read ledger: %w", err)
+		return fmt.Errorf("read ledger: %w", err)
 	}
 	for _, cpu := range cpus {
 		ledger.Received += cpu.Received.Packets
 		for outcome := range ledger.Outcomes {
 			ledger.Outcomes[outcome] += cpu.Outcomes[outcome].Packets
 		}
-		for output, reasons := range cpu.RingLost {
+		for slot, reasons := range cpu.RingLost {
 			for reason, n := range reasons {
-				lost.add(output, abi.RingLoss(reason), n)
+				slots.lose(slot, mirror.Loss(abi.RingLoss(reason).String()), n)
 			}
 		}
 	}
-	return lost, nil
+	return nil
 }
 
 func (p *Program) readSessions(ledger *mirror.Ledger) (err error) {

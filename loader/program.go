@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -20,11 +21,13 @@ type Program struct {
 	maps       bpf.XdpeelMaps
 	ways       [2]*way // by fragments
 	rings      []*ring
-	veths      map[int]*Veth // by slot
 	options    mirror.Options
-	generation uint32                   // of the policy; 0 before the first
-	selfTest   uint64                   // what tells the frames of the self-test
-	missing    [abi.LimitOutputs]uint64 // packets that were lost on their way to a veth, as far as is known
+	generation uint32 // of the policy; 0 before the first
+
+	selfTest uint64 // what tells the frames of the self-test
+	vethsMu  sync.Mutex
+	veths    [abi.LimitOutputs]*Veth  // by slot
+	missing  [abi.LimitOutputs]uint64 // packets that were lost on their way to a veth, as far as is known
 }
 
 // Load checks what the process may do and the kernel can, then creates the maps
@@ -45,7 +48,7 @@ func Load(o mirror.Options, policy *mirror.Policy) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded object: %w", err)
 	}
-	p := &Program{spec: spec, options: o, veths: make(map[int]*Veth), selfTest: rand.Uint64()}
+	p := &Program{spec: spec, options: o, selfTest: rand.Uint64()}
 	if err := p.createMaps(); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}

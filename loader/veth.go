@@ -70,7 +70,7 @@ func (v *Veth) open() error {
 	if err := v.seal(); err != nil {
 		return err
 	}
-	if err := v.pair.Await(); err != nil {
+	if err := errors.Join(v.pair.Await(), v.pair.Leave()); err != nil {
 		return err
 	}
 	if v.Queues > 1 {
@@ -84,7 +84,7 @@ func (v *Veth) open() error {
 	if err := v.announce(); err != nil {
 		return err
 	}
-	v.program.veths[v.Slot] = v
+	v.program.setVeth(v.Slot, v)
 	return v.program.refillCopySets(v.Slot)
 }
 
@@ -169,6 +169,19 @@ func shut(handle *netlink.Handle, index int, direction uint32, program *ebpf.Pro
 	return nil
 }
 
+// vethIn returns the veth in a slot, nil without.
+func (p *Program) vethIn(slot int) *Veth {
+	p.vethsMu.Lock()
+	defer p.vethsMu.Unlock()
+	return p.veths[slot]
+}
+
+func (p *Program) setVeth(slot int, v *Veth) {
+	p.vethsMu.Lock()
+	defer p.vethsMu.Unlock()
+	p.veths[slot] = v
+}
+
 // State tells whether the veth's ends are there and up.
 func (v *Veth) State() pair.State { return v.pair.State() }
 
@@ -176,9 +189,7 @@ func (v *Veth) State() pair.State { return v.pair.State() }
 // until Remove.
 func (v *Veth) Close() error {
 	var errs []error
-	if v.program.veths[v.Slot] == v {
-		delete(v.program.veths, v.Slot)
-	}
+	v.program.setVeth(v.Slot, nil)
 	errs = append(errs, v.program.maps.Veths.Put(uint32(v.Slot), bpf.XdpeelVeth{}), v.program.leadNowhere(v.Slot))
 	for _, e := range v.ends {
 		errs = append(errs, e.link.Close(), e.program.Close())

@@ -14,9 +14,6 @@ import (
 // the queue to another CPU full. The kernel tells nobody; they are what is missing.
 const LossRedirectFailed mirror.Loss = "redirect_failed"
 
-// VethAccounts are the accounts of the outputs that are veths, by slot.
-type VethAccounts [abi.LimitOutputs]mirror.OutputAccount
-
 // A packet is on its way for microseconds, unless the CPU of the consumer's end has
 // no time for it. What is not there after transitPatience is held to be lost; should
 // it come after all, the account says so the next time.
@@ -25,39 +22,40 @@ const (
 	transitPause    = time.Millisecond
 )
 
-// VethAccounts reads what became of the packets for veths. A veth's Delivered are
+// readVethAccounts reads what became of the packets for veths. A veth's Delivered are
 // the packets that came to the consumer's end. Where packets seem to be missing it
 // waits, at most 50 ms, for those that are on their way.
-func (p *Program) VethAccounts() (*VethAccounts, error) {
+func (p *Program) readVethAccounts(accounts *SlotAccounts) error {
 	sums, err := p.readVeths()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	accounts := new(VethAccounts)
-	for slot := range sums {
-		accounts[slot] = sums[slot].account()
-	}
-	for deadline := time.Now().Add(transitPatience); accounts.isMissing(&p.missing) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(transitPatience); p.isMissing(sums) && time.Now().Before(deadline); {
 		time.Sleep(transitPause)
 		now, err := p.readVeths()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for slot := range sums {
 			sums[slot].arrived = now[slot].arrived
-			accounts[slot] = sums[slot].account()
 		}
 	}
-	for slot := range accounts {
+	p.vethsMu.Lock()
+	defer p.vethsMu.Unlock()
+	for slot := range sums {
+		accounts[slot] = sums[slot].account()
 		p.missing[slot] = accounts[slot].Lost[LossRedirectFailed]
 	}
-	return accounts, nil
+	return nil
 }
 
-// isMissing says whether more packets are missing than were before.
-func (a *VethAccounts) isMissing(before *[abi.LimitOutputs]uint64) bool {
-	for slot := range a {
-		if a[slot].Lost[LossRedirectFailed] > before[slot] {
+// isMissing says whether more packets are missing than when it was last known.
+func (p *Program) isMissing(sums *[abi.LimitOutputs]vethSum) bool {
+	p.vethsMu.Lock()
+	defer p.vethsMu.Unlock()
+	for slot := range sums {
+		account := sums[slot].account()
+		if account.Lost[LossRedirectFailed] > p.missing[slot] {
 			return true
 		}
 	}
@@ -95,7 +93,7 @@ func (p *Program) readVeths() (*[abi.LimitOutputs]vethSum, error) {
 // been lost on the way. (More may be there than was offered, as long as packets come
 // between two readings, or if somebody with the right to sends by himself.)
 func (s *vethSum) account() mirror.OutputAccount {
-	account := mirror.OutputAccount{Offered: s.offered, Lost: make(map[mirror.Loss]uint64)}
+	account := mirror.OutputAccount{Offered: s.offered}
 	sent := s.offered
 	for reason, n := range s.lost {
 		account.Lose(mirror.Loss(abi.VethLoss(reason).String()), n)

@@ -72,7 +72,7 @@ func (l *listener) end() (*mirror.Ledger, map[mirror.Loss]uint64) {
 	if err := l.reader.Close(); err != nil {
 		l.t.Error(err)
 	}
-	ledger, lost, err := l.program.Ledger()
+	ledger, slots, err := l.program.Ledger()
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func (l *listener) end() (*mirror.Ledger, map[mirror.Loss]uint64) {
 	if sum != ledger.Received {
 		l.t.Errorf("%d frames received, %d with an outcome", ledger.Received, sum)
 	}
-	return ledger, lost[0]
+	return ledger, slots[0].Lost
 }
 
 // awaitReceived waits until the program has counted n frames: they are all on

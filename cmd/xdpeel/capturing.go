@@ -152,7 +152,7 @@ func (c *capturing) end() {
 
 // report prints the ledger, once nothing moves any more.
 func (c *capturing) report(env *environment, o *captureOptions) error {
-	ledger, ringLost, err := c.program.Ledger()
+	ledger, slots, err := c.program.Ledger()
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (c *capturing) report(env *environment, o *captureOptions) error {
 	account := c.sink.Account()
 	account.Offered = ledger.Outcomes[abi.OutcomeDelivered]
 	account.Lose(mirror.LossLimitReached, c.beyond)
-	for reason, n := range ringLost[0] {
+	for reason, n := range slots[0].Lost {
 		account.Lose(reason, n)
 	}
 	ledger.Outputs[o.output.name()] = &account

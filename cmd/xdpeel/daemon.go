@@ -83,7 +83,7 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 // begin opens the outputs, then attaches to the interfaces: a packet that is taken
 // from the host has to have somewhere to go. On an error nothing is left behind.
 func (d *daemon) begin(c *config.Config) error {
-	d.outputs = newOutputs(export.NewBacklog(c.Buffer), d.log)
+	d.outputs = newOutputs(d.program, export.NewBacklog(c.Buffer), d.log)
 	opened, err := d.outputs.open(c, d)
 	if err != nil {
 		return explainOutput(err)
@@ -95,7 +95,7 @@ func (d *daemon) begin(c *config.Config) error {
 			return errors.Join(explainLoader(err), d.detach(), discardAll(opened))
 		}
 	}
-	d.outputs.settle(c, opened, loader.RingLost{})
+	d.outputs.settle(c, opened, new(loader.SlotAccounts))
 	d.log.Info("running", "config", d.path, "sessions", len(c.Policy.Sessions), "outputs", len(c.Outputs), "http", c.HTTP)
 	d.logNotes(c)
 	if c.OnExit == config.OnExitKeep {
@@ -147,6 +147,7 @@ func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-c
 			for _, w := range d.interfaces {
 				w.check(d.program, now)
 			}
+			d.outputs.check(now)
 			d.outputs.closeRetired(d.pump.isPast)
 		}
 	}

@@ -47,6 +47,7 @@ type outputTable [abi.LimitOutputs]output
 // reload reopens goes on counting, and one that is gone is still told of.
 type outputs struct {
 	log     *slog.Logger
+	program *loader.Program // feeds the veths
 	backlog *export.Backlog
 	table   atomic.Pointer[outputTable] // replaced by another, never changed
 
@@ -61,15 +62,15 @@ type outputs struct {
 	closers sync.WaitGroup
 }
 
-// slotOwner is the name that a slot's losses in the kernel belong to.
+// slotOwner is the name that what the kernel counts for a slot belongs to.
 type slotOwner struct {
 	name   string
-	before map[mirror.Loss]uint64 // losses of the slot when the name got it
+	before mirror.OutputAccount // of the slot when the name got it
 }
 
-func newOutputs(backlog *export.Backlog, log *slog.Logger) *outputs {
+func newOutputs(program *loader.Program, backlog *export.Backlog, log *slog.Logger) *outputs {
 	s := &outputs{
-		log: log, backlog: backlog, closing: make(map[output]bool),
+		log: log, program: program, backlog: backlog, closing: make(map[output]bool),
 		past: make(map[string]*mirror.OutputAccount), writes: make(map[string]*export.Durations),
 	}
 	s.table.Store(new(outputTable))
@@ -95,6 +96,9 @@ func (s *outputs) open(c *config.Config, book sessionBook) (opened []output, err
 
 // openOutput opens an output of any type. Its error names it.
 func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (output, error) {
+	if c.Type == config.OutputVeth {
+		return openVeth(c, s.program, s.vethLike(c), s.log)
+	}
 	follower := s.backlog.NewFollower(c.Slot)
 	var to sink
 	var err error
@@ -112,6 +116,36 @@ func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (ou
 	return newQueuedOutput(c, seed, follower, to, s.writesOf(c.Name), s.log), nil
 }
 
+// vethLike returns the veth that has a slot, or one of the names, that another is to
+// have; nil without.
+func (s *outputs) vethLike(c config.Output) *vethOutput {
+	for _, o := range s.veths() {
+		if o.config.Slot == c.Slot || o.config.Interface == c.Interface {
+			return o
+		}
+	}
+	return nil
+}
+
+// veths are the outputs in the table that are veths.
+func (s *outputs) veths() (veths []*vethOutput) {
+	for _, o := range s.table.Load() {
+		if veth, ok := o.(*vethOutput); ok {
+			veths = append(veths, veth)
+		}
+	}
+	return veths
+}
+
+// check looks after the outputs that nobody else does.
+func (s *outputs) check(now time.Time) {
+	for _, o := range s.veths() {
+		if !s.isRetired(o.config.Slot) {
+			o.check(now)
+		}
+	}
+}
+
 func discardAll(opened []output) error {
 	var errs []error
 	for _, o := range opened {
@@ -122,18 +156,20 @@ func discardAll(opened []output) error {
 
 // admit lets the opened outputs have packets whose slot no output in effect has.
 // It must be called before a policy names them. It returns what is to be settled
-// with, ringLost being asked for where a slot goes from one name to another.
-func (s *outputs) admit(opened []output, ringLost func() (loader.RingLost, error)) (lost loader.RingLost, err error) {
+// with: what the kernel has counted, which is asked for where a slot goes from one
+// name to another.
+func (s *outputs) admit(opened []output, ask func() (*loader.SlotAccounts, error)) (counted *loader.SlotAccounts, err error) {
+	counted = new(loader.SlotAccounts)
 	for _, o := range opened {
 		slot := o.settings().Slot
 		if s.table.Load()[slot] == nil || s.isRetired(slot) {
 			s.put(slot, o)
 		}
 		if before := s.owners[slot].name; before != "" && before != o.settings().Name && err == nil {
-			lost, err = ringLost()
+			counted, err = ask()
 		}
 	}
-	return s.withUnclaimed(lost), err
+	return s.withUnclaimed(counted), err
 }
 
 // withdraw undoes admit: no policy names the outputs.
@@ -149,14 +185,14 @@ func (s *outputs) withdraw(opened []output) error {
 
 // settle puts the outputs of c into effect, now that its policy is: the opened ones
 // take the places of those that they were opened for, and those that c does not
-// have are retired. lost is what admit returned.
-func (s *outputs) settle(c *config.Config, opened []output, lost loader.RingLost) {
+// have are retired. counted is what admit returned.
+func (s *outputs) settle(c *config.Config, opened []output, counted *loader.SlotAccounts) {
 	for _, o := range opened {
 		slot := o.settings().Slot
 		if s.table.Load()[slot] != o {
 			s.put(slot, o)
 		}
-		s.own(slot, o.settings().Name, lost[slot])
+		s.own(slot, o.settings().Name, counted[slot])
 	}
 	var wanted outputTable
 	for _, o := range c.Outputs {
@@ -184,17 +220,19 @@ func (s *outputs) closeRetired(isPast func(time.Time) bool) {
 
 // withUnclaimed adds what came for a slot when nobody had it: the pump cannot quite
 // know that no CPU holds a packet back.
-func (s *outputs) withUnclaimed(lost loader.RingLost) loader.RingLost {
+func (s *outputs) withUnclaimed(counted *loader.SlotAccounts) *loader.SlotAccounts {
+	if counted == nil {
+		return nil
+	}
+	sum := *counted
 	for slot, n := range s.backlog.Unclaimed() {
 		if n > 0 {
-			lost[slot] = maps.Clone(lost[slot])
-			if lost[slot] == nil {
-				lost[slot] = make(map[mirror.Loss]uint64)
-			}
-			lost[slot][mirror.LossOutputClosed] += n
+			sum[slot].Lost = maps.Clone(sum[slot].Lost)
+			sum[slot].Offered += n
+			sum[slot].Lose(mirror.LossOutputClosed, n)
 		}
 	}
-	return lost
+	return &sum
 }
 
 func (s *outputs) isRetired(slot int) bool { return !s.retired[slot].IsZero() }
@@ -233,8 +271,9 @@ func (s *outputs) replace(slot int, o output) (before output) {
 	return before
 }
 
-// own gives the losses of a slot from now on to a name; lost are those until now.
-func (s *outputs) own(slot int, name string, lost map[mirror.Loss]uint64) {
+// own gives what is counted for a slot from now on to a name; counted is what was
+// until now.
+func (s *outputs) own(slot int, name string, counted mirror.OutputAccount) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	owner := &s.owners[slot]
@@ -242,17 +281,23 @@ func (s *outputs) own(slot int, name string, lost map[mirror.Loss]uint64) {
 		return
 	}
 	if owner.name != "" {
-		owner.settle(accountOf(s.past, owner.name), lost)
+		owner.settle(accountOf(s.past, owner.name), counted)
 	}
-	*owner = slotOwner{name, maps.Clone(lost)}
+	*owner = slotOwner{name, counted}
 }
 
-// settle adds to an account what the slot lost since the name got it.
-func (o *slotOwner) settle(account *mirror.OutputAccount, lost map[mirror.Loss]uint64) {
-	for reason, n := range lost {
-		account.Offered += n - o.before[reason]
-		account.Lose(reason, n-o.before[reason])
+// settle adds to an account what was counted for the slot since the name got it. A
+// packet that was held to be lost on its way may have come since.
+func (o *slotOwner) settle(account *mirror.OutputAccount, counted mirror.OutputAccount) {
+	offered := counted.Offered - o.before.Offered
+	account.Offered += offered
+	for reason, n := range counted.Lost {
+		if n > o.before.Lost[reason] {
+			account.Lose(reason, n-o.before.Lost[reason])
+			offered -= n - o.before.Lost[reason]
+		}
 	}
+	account.Delivered += offered
 }
 
 // bury keeps the account of a closed output.
@@ -298,9 +343,9 @@ func (s *outputs) slots() map[string]int {
 	return used
 }
 
-// accounts are those of all outputs there ever were, by name; lost is what was
-// lost before it came to them.
-func (s *outputs) accounts(lost loader.RingLost) map[string]*mirror.OutputAccount {
+// accounts are those of all outputs there ever were, by name; counted is what the
+// kernel says of their slots.
+func (s *outputs) accounts(counted *loader.SlotAccounts) map[string]*mirror.OutputAccount {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sum := make(map[string]*mirror.OutputAccount)
@@ -312,10 +357,10 @@ func (s *outputs) accounts(lost loader.RingLost) map[string]*mirror.OutputAccoun
 			add(accountOf(sum, o.settings().Name), o.account())
 		}
 	}
-	lost = s.withUnclaimed(lost)
+	counted = s.withUnclaimed(counted)
 	for slot, owner := range s.owners {
 		if owner.name != "" {
-			owner.settle(accountOf(sum, owner.name), lost[slot])
+			owner.settle(accountOf(sum, owner.name), counted[slot])
 		}
 	}
 	return sum

@@ -33,7 +33,7 @@ type outputsUnderTest struct {
 }
 
 func newOutputsUnderTest(t *testing.T) *outputsUnderTest {
-	return &outputsUnderTest{newOutputs(export.NewBacklog(4<<20), slog.New(slog.NewTextHandler(io.Discard, nil))), t, t.TempDir()}
+	return &outputsUnderTest{newOutputs(nil, export.NewBacklog(4<<20), slog.New(slog.NewTextHandler(io.Discard, nil))), t, t.TempDir()}
 }
 
 // parse reads a configuration of outputs, each written as its name and its keys.
@@ -52,13 +52,13 @@ func (s *outputsUnderTest) parse(outputs ...string) *config.Config {
 }
 
 // change puts a configuration into effect; lost is what the kernel has lost so far.
-func (s *outputsUnderTest) change(c *config.Config, lost loader.RingLost) {
+func (s *outputsUnderTest) change(c *config.Config, counted *loader.SlotAccounts) {
 	s.t.Helper()
 	opened, err := s.open(c, nobody{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	before, err := s.admit(opened, func() (loader.RingLost, error) { return lost, nil })
+	before, err := s.admit(opened, func() (*loader.SlotAccounts, error) { return counted, nil })
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -100,10 +100,10 @@ func (s *outputsUnderTest) give(b *mirror.Batch) {
 	}
 }
 
-func (s *outputsUnderTest) check(want map[string]mirror.OutputAccount, lost loader.RingLost) {
+func (s *outputsUnderTest) check(want map[string]mirror.OutputAccount, counted *loader.SlotAccounts) {
 	s.t.Helper()
 	got := make(map[string]mirror.OutputAccount)
-	for name, account := range s.accounts(lost) {
+	for name, account := range s.accounts(counted) {
 		got[name] = *account
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -119,15 +119,16 @@ func account(delivered, ringFull uint64) mirror.OutputAccount {
 	return a
 }
 
-func ringFull(slot int, n uint64) (lost loader.RingLost) {
-	lost[slot] = map[mirror.Loss]uint64{"ring_full": n}
-	return lost
+func ringFull(slot int, n uint64) *loader.SlotAccounts {
+	counted := new(loader.SlotAccounts)
+	counted[slot] = account(0, n)
+	return counted
 }
 
 // An output that is reopened goes on counting; one that is gone is still told of.
 func TestAccountsOutliveOutputs(t *testing.T) {
 	s := newOutputsUnderTest(t)
-	s.change(s.parse("a", "b"), loader.RingLost{})
+	s.change(s.parse("a", "b"), new(loader.SlotAccounts))
 	s.give(packets(3, 0, 1))
 	s.change(s.parse("a , rotate_size: 1MiB"), ringFull(0, 5))
 	s.give(packets(2, 0, 1)) // of b those that were judged before
@@ -147,7 +148,7 @@ func TestAccountsOutliveOutputs(t *testing.T) {
 // The losses of a slot that goes to another name stay with the name that had them.
 func TestSlotGoesToAnotherName(t *testing.T) {
 	s := newOutputsUnderTest(t)
-	s.change(s.parse("a"), loader.RingLost{})
+	s.change(s.parse("a"), new(loader.SlotAccounts))
 	s.give(packets(1, 0))
 	s.change(s.parse("b"), ringFull(0, 10))
 	if got := s.slots(); !cmp.Equal(got, map[string]int{"a": 0, "b": 1}) {
@@ -166,7 +167,7 @@ func TestSlotGoesToAnotherName(t *testing.T) {
 // What was opened for a policy that then failed leaves nothing: no file, no account.
 func TestWithdraw(t *testing.T) {
 	s := newOutputsUnderTest(t)
-	s.change(s.parse("a"), loader.RingLost{})
+	s.change(s.parse("a"), new(loader.SlotAccounts))
 	c := s.parse("a , rotate_size: 1MiB", "b")
 	opened, err := s.open(c, nobody{})
 	if err != nil {
@@ -180,7 +181,7 @@ func TestWithdraw(t *testing.T) {
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
-	s.check(map[string]mirror.OutputAccount{"a": account(2, 0)}, loader.RingLost{})
+	s.check(map[string]mirror.OutputAccount{"a": account(2, 0)}, new(loader.SlotAccounts))
 	files, err := filepath.Glob(filepath.Join(s.dir, "*"))
 	if want := []string{filepath.Join(s.dir, "a.pcapng")}; err != nil || !cmp.Equal(files, want) {
 		t.Errorf("files %v, want %v", files, want)
@@ -191,17 +192,17 @@ func TestWithdraw(t *testing.T) {
 // with the name that had the slot.
 func TestLatePackets(t *testing.T) {
 	s := newOutputsUnderTest(t)
-	s.change(s.parse("a"), loader.RingLost{})
+	s.change(s.parse("a"), new(loader.SlotAccounts))
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
 	s.give(packets(3, 0))
 	want := mirror.OutputAccount{Offered: 3, Lost: map[mirror.Loss]uint64{mirror.LossOutputClosed: 3}}
-	s.check(map[string]mirror.OutputAccount{"a": want}, loader.RingLost{})
+	s.check(map[string]mirror.OutputAccount{"a": want}, new(loader.SlotAccounts))
 	s.table.Store(new(outputTable))
-	s.change(s.parse("b"), loader.RingLost{})
+	s.change(s.parse("b"), new(loader.SlotAccounts))
 	s.give(packets(2, 0))
-	s.check(map[string]mirror.OutputAccount{"a": want, "b": account(2, 0)}, loader.RingLost{})
+	s.check(map[string]mirror.OutputAccount{"a": want, "b": account(2, 0)}, new(loader.SlotAccounts))
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +210,7 @@ func TestLatePackets(t *testing.T) {
 
 func TestOutputsDoNotAllocate(t *testing.T) {
 	s := newOutputsUnderTest(t)
-	s.change(s.parse("a", "b , snaplen: headers"), loader.RingLost{})
+	s.change(s.parse("a", "b , snaplen: headers"), new(loader.SlotAccounts))
 	b := packets(100, 0, 1)
 	s.give(b)
 	if allocations := testing.AllocsPerRun(10, func() { s.give(b) }); allocations != 0 {

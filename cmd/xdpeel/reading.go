@@ -17,9 +17,9 @@ const ledgerReadings = 3
 // in one of its sums and not yet in another, and packets in the rings are in none
 // of an output's.
 func (d *daemon) ledger() (ledger *mirror.Ledger, err error) {
-	var lost loader.RingLost
+	var counted *loader.SlotAccounts
 	for range ledgerReadings {
-		if ledger, lost, err = d.program.Ledger(); err != nil {
+		if ledger, counted, err = d.program.Ledger(); err != nil {
 			return nil, err
 		}
 		if sumOutcomes(ledger) == ledger.Received {
@@ -27,7 +27,7 @@ func (d *daemon) ledger() (ledger *mirror.Ledger, err error) {
 		}
 	}
 	ledger.Name(d.current().config.Policy)
-	ledger.Outputs = d.outputs.accounts(lost)
+	ledger.Outputs = d.outputs.accounts(counted)
 	var names, modes []string
 	for _, w := range d.interfaces {
 		reading := w.reading()

@@ -47,20 +47,20 @@ func (d *daemon) change() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	lost, err := d.outputs.admit(opened, d.ringLost)
+	counted, err := d.outputs.admit(opened, d.slotAccounts)
 	if err == nil {
 		err = d.program.SetPolicy(next.Policy)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.outputs.withdraw(opened))
 	}
-	d.outputs.settle(next, opened, lost)
+	d.outputs.settle(next, opened, counted)
 	return next, nil
 }
 
-func (d *daemon) ringLost() (loader.RingLost, error) {
-	_, lost, err := d.program.Ledger()
-	return lost, err
+func (d *daemon) slotAccounts() (*loader.SlotAccounts, error) {
+	_, counted, err := d.program.Ledger()
+	return counted, err
 }
 
 // checkChange refuses what a program that is attached cannot change.

@@ -149,17 +149,25 @@ func (p *Pair) learn() error {
 }
 
 // Do runs f in the network namespace of the consumer's end, on a thread of its own.
-// Goroutines that f starts are outside again.
+// Goroutines that f starts are outside again. Not after Leave.
 func (p *Pair) Do(f func() error) error { return p.space.do(f) }
 
-// PeerHandle returns a netlink handle of the consumer's end's namespace, open until Close.
+// PeerHandle returns a netlink handle of the consumer's end's namespace. Not after Leave.
 func (p *Pair) PeerHandle() *netlink.Handle { return p.space.handle }
+
+// Leave lets go of the network namespace of the consumer's end, which else would
+// live on for as long as the pair is held. There is no Do and no PeerHandle after it.
+func (p *Pair) Leave() error {
+	left := p.space
+	p.space = nil
+	return left.close()
+}
 
 // State is what becomes of a pair after it was made.
 type State struct {
 	Gone   bool // one end is no more, and so neither is
 	Up     bool // ours
-	PeerUp bool // the consumer's
+	PeerUp bool // the consumer's, as far as can be told: while ours is down it cannot
 }
 
 // State asks for the pair.
@@ -168,15 +176,9 @@ func (p *Pair) State() State {
 	if err != nil || ours.Attrs().Name != p.Name {
 		return State{Gone: true}
 	}
-	theirs, err := p.space.handle.LinkByIndex(p.PeerIndex)
-	if err != nil {
-		// The consumer may have taken its end to another namespace: it is there while ours has a peer.
-		return State{Up: isUp(ours), PeerUp: ours.Attrs().OperState == netlink.OperUp}
-	}
-	return State{Up: isUp(ours), PeerUp: isUp(theirs)}
+	up := ours.Attrs().Flags&net.FlagUp != 0
+	return State{Up: up, PeerUp: !up || ours.Attrs().OperState == netlink.OperUp}
 }
-
-func isUp(link netlink.Link) bool { return link.Attrs().Flags&net.FlagUp != 0 }
 
 // Remove removes both ends.
 func (p *Pair) Remove() error {
@@ -214,7 +216,10 @@ func (p *Pair) Close() error {
 	if p.home != nil {
 		p.home.Close()
 	}
-	return p.space.close()
+	if p.space == nil {
+		return nil
+	}
+	return p.Leave()
 }
 
 // carrierPatience is how long Open waits until both ends have carrier, which
