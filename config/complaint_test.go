@@ -46,7 +46,7 @@ func TestComplaints(t *testing.T) {
 		{"http: here:70000", `f:1:7: http "here:70000" is not an address and port, as 127.0.0.1:9478`},
 		{"on_exit: stay", `f:1:10: on_exit "stay" is not keep or detach`},
 		// Sessions.
-		{"sessions: [7]", "f:1:12: a session is a mapping of the keys vni, source, name, mac, filter, sample, snaplen, outputs"},
+		{"sessions: [7]", "f:1:12: a session is a mapping of the keys vni, source, name, mac, filter, sample, snaplen, outputs, share, vlan"},
 		{"sessions: [{name: x}]", "f:1:12: a session needs the key vni, a number or any"},
 		{"sessions: [{vni: 16777216}]", `f:1:18: vni "16777216" is not a number from 0 to 16777215, or any`},
 		{"sessions: [{vni: any}, {vni: any}]", "f:1:30: the default session is there twice, first in line 1"},
@@ -94,7 +94,7 @@ func TestComplaints(t *testing.T) {
 		{"outputs: {a: {path: x}}", `f:1:11: output "a" needs the key type: pcapng, veth or afpacket`},
 		{"outputs: {a: {type: pcap}}", `f:1:21: type "pcap" is not pcapng, veth or afpacket`},
 		{"outputs: {a: {type: pcapng}, b: {type: veth}}", "f:1:11: output \"a\" needs the key path\nf:1:30: output \"b\" needs the key interface\nf:1:30: output \"b\" needs the key peer"},
-		{"outputs: {a: {type: veth, interface: v, peer: w, path: x}}", `f:1:50: unknown key "path"; an output of type veth has type, interface, peer, queues, mtu`},
+		{"outputs: {a: {type: veth, interface: v, peer: w, path: x}}", `f:1:50: unknown key "path"; an output of type veth has type, interface, peer, queues, mtu, netns, tag`},
 		{"outputs: {a: {type: veth, interface: v, peer: w, queues: 0, mtu: 67}}", "f:1:58: queues \"0\" is not a number from 1 to 4096\nf:1:66: mtu \"67\" is not a number from 68 to 65535"},
 		{"outputs: {a: {type: pcapng, path: '-'}}", `f:1:35: path "-" is not that of a file`},
 		{"outputs: {a: {type: pcapng, path: x, rotate_size: 1XB}}", `f:1:51: rotate_size "1XB" is not a size: bytes, or with a unit, as 1GiB or 500MB`},

@@ -140,6 +140,7 @@ outputs:
   b: {type: veth, interface: v, peer: w}
 `)
 	want := &mirror.Policy{
+		Veths:        0b10,
 		AllowSources: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32"), netip.MustParsePrefix("2001:db8::/32")},
 		DropUnknown:  true, Seed: 1<<64 - 1,
 		Sessions: []mirror.SessionPolicy{

@@ -116,7 +116,7 @@ func (r *reader) checkVeths(s *session) {
 	}
 }
 
-// checkInterfaces complains of interfaces that are to be two things.
+// checkInterfaces complains of ends of veths that are to be something else too.
 func (r *reader) checkInterfaces() {
 	uses := make(map[string]string)
 	for _, name := range r.config.Interfaces {
@@ -130,14 +130,12 @@ func (r *reader) checkInterfaces() {
 	}
 	for i := range r.config.Outputs {
 		o := &r.config.Outputs[i]
-		switch o.Type {
-		case OutputVeth:
-			use(o, o.Interface)
-			if o.Namespace == "" {
-				use(o, o.Peer)
-			}
-		case OutputAFPacket:
-			use(o, o.Interface)
+		if o.Type != OutputVeth {
+			continue
+		}
+		use(o, o.Interface)
+		if o.Namespace == "" {
+			use(o, o.Peer)
 		}
 	}
 }

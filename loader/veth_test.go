@@ -419,8 +419,8 @@ func TestVethLosses(t *testing.T) {
 				frame  []byte
 				reason mirror.Loss
 			}{
-				{"their end down", ip(c.namespace, "link", "set", theirEnd, "down"), ip(c.namespace, "link", "set", theirEnd, "up"), frame, LossRedirectFailed},
-				{"our end down", ip(f.pair.B.Namespace, "link", "set", ourEnd, "down"), ip(f.pair.B.Namespace, "link", "set", ourEnd, "up"), frame, LossRedirectFailed},
+				{"their end down", ip(c.namespace, "link", "set", theirEnd, "down"), ip(c.namespace, "link", "set", theirEnd, "up"), frame, mirror.LossRedirectFailed},
+				{"our end down", ip(f.pair.B.Namespace, "link", "set", ourEnd, "down"), ip(f.pair.B.Namespace, "link", "set", ourEnd, "up"), frame, mirror.LossRedirectFailed},
 				{"too long", nil, nil, frames.Wrap(frames.UDPFrame(client, instance, frames.Payload(1500)), 7, source, target), mirror.Loss(abi.VethLossTooLong.String())},
 				{"gone", ip(f.pair.B.Namespace, "link", "del", ourEnd), nil, frame, mirror.Loss(abi.VethLossNoInterface.String())},
 			} {
@@ -490,7 +490,7 @@ func TestVethBurst(t *testing.T) {
 	f.send(repeat(frame, 20_000))
 	f.awaitReceived(20_000)
 	account := f.account(slotOfVeth)
-	if account.Offered != 20_000 || account.Delivered+account.Lost[LossRedirectFailed] != 20_000 {
+	if account.Offered != 20_000 || account.Delivered+account.Lost[mirror.LossRedirectFailed] != 20_000 {
 		t.Errorf("account %+v", account)
 	}
 	if got := c.receive(t, int(account.Delivered)); len(got) != int(account.Delivered) {

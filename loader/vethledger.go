@@ -9,11 +9,6 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// LossRedirectFailed is that of packets that were sent into a veth and did not
-// come out at the consumer's end: its queue was full, or one of its ends down, or
-// the queue to another CPU full. The kernel tells nobody; they are what is missing.
-const LossRedirectFailed mirror.Loss = "redirect_failed"
-
 // A packet is on its way for microseconds, unless the CPU of the consumer's end has
 // no time for it. What is not there after transitPatience is held to be lost; should
 // it come after all, the account says so the next time.
@@ -44,7 +39,7 @@ func (p *Program) readVethAccounts(accounts *SlotAccounts) error {
 	defer p.vethsMu.Unlock()
 	for slot := range sums {
 		accounts[slot] = sums[slot].account()
-		p.missing[slot] = accounts[slot].Lost[LossRedirectFailed]
+		p.missing[slot] = accounts[slot].Lost[mirror.LossRedirectFailed]
 	}
 	return nil
 }
@@ -55,7 +50,7 @@ func (p *Program) isMissing(sums *[abi.LimitOutputs]vethSum) bool {
 	defer p.vethsMu.Unlock()
 	for slot := range sums {
 		account := sums[slot].account()
-		if account.Lost[LossRedirectFailed] > p.missing[slot] {
+		if account.Lost[mirror.LossRedirectFailed] > p.missing[slot] {
 			return true
 		}
 	}
@@ -100,6 +95,6 @@ func (s *vethSum) account() mirror.OutputAccount {
 		sent -= n
 	}
 	account.Delivered = min(s.arrived, sent)
-	account.Lose(LossRedirectFailed, sent-account.Delivered)
+	account.Lose(mirror.LossRedirectFailed, sent-account.Delivered)
 	return account
 }

@@ -9,7 +9,8 @@ import (
 // Loss says why an output did not take a packet that it was offered.
 type Loss string
 
-// The losses of user space; those of the kernel are abi.RingLoss.
+// The losses that user space finds out; those that the kernel counts are abi.RingLoss
+// and abi.VethLoss.
 const (
 	LossDiskFull      Loss = "disk_full"      // no space left where the file is
 	LossWriteError    Loss = "write_error"    // the file, pipe or terminal took no more
@@ -20,6 +21,10 @@ const (
 	LossInterfaceDown Loss = "interface_down" // the interface that packets are sent out of was down or gone
 	LossTxFull        Loss = "tx_full"        // the transmit queue of the interface was full
 	LossTooLong       Loss = "too_long"       // the frame was longer than the interface's MTU allows
+	// LossRedirectFailed is that of packets that were sent into a veth and did not
+	// come out at the consumer's end: its queue was full, or one of its ends down, or
+	// the queue to another CPU full. The kernel tells nobody; they are what is missing.
+	LossRedirectFailed Loss = "redirect_failed"
 )
 
 // Losses returns every reason there is: those of the kernel, then all of the above.
@@ -28,8 +33,13 @@ func Losses() []Loss {
 	for reason := range abi.RingLossMax {
 		all = append(all, Loss(reason.String()))
 	}
+	for reason := range abi.VethLossMax {
+		if loss := Loss(reason.String()); loss != LossTooLong { // which user space knows too
+			all = append(all, loss)
+		}
+	}
 	return append(all, LossDiskFull, LossWriteError, LossLimitReached, LossSampledOut, LossQueueFull, LossOutputClosed,
-		LossInterfaceDown, LossTxFull, LossTooLong)
+		LossInterfaceDown, LossTxFull, LossTooLong, LossRedirectFailed)
 }
 
 // Ledger says what became of every frame that arrived. Its sums hold exactly:

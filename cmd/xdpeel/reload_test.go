@@ -81,7 +81,7 @@ func (d *runningDaemon) checkBadReloads(t *testing.T) {
 		{"other interface", "interfaces: [eth9]\nhttp: 127.0.0.1:0\n" + everything, "interfaces cannot change while xdpeel runs: restart it"},
 		{"other ports", daemonConfig("ports: {vxlan: [1]}\nmode: generic\n" + everything), "mode, ports cannot change"},
 		{"unopenable output", daemonConfig(`outputs: {new: {type: pcapng, path: DIR/new.pcapng}, x: {type: pcapng, path: DIR/no/x.pcapng}}`), "no such file or directory"},
-		{"unsupported output", daemonConfig(`outputs: {x: {type: veth, interface: a, peer: b}}`), "is not in this version"},
+		{"unopenable veth", daemonConfig(`outputs: {x: {type: veth, interface: lo, peer: b}}`), "an interface of that name is not xdpeel's"},
 	} {
 		before := strings.Count(d.stderr.String(), "not reloaded")
 		d.write(t, test.text)

@@ -101,6 +101,10 @@ func (o *vethOutput) stop() []*export.Follower { return nil }
 // account is empty: what the kernel counts is the slot's, and comes with that.
 func (o *vethOutput) account() mirror.OutputAccount { return mirror.OutputAccount{} }
 
+func (o *vethOutput) reading() export.OutputReading {
+	return export.OutputReading{Failing: o.why() != nil}
+}
+
 func (o *vethOutput) why() error { return o.failure.get() }
 
 func (o *vethOutput) reseed(uint64) {} // the program has the seed from its policy
