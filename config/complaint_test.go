@@ -91,8 +91,17 @@ func TestComplaints(t *testing.T) {
 		{rule + "protocol: icmp, source_ports: 80}]}}", "f:1:81: source_ports: protocol 1 has no ports; tcp, udp and sctp have"},
 		{rule + "destination_ports: 80, protocol: 47}]}}", "f:1:70: destination_ports: protocol 47 has no ports; tcp, udp and sctp have"},
 		// Outputs.
-		{"outputs: {a: {path: x}}", `f:1:11: output "a" needs the key type: pcapng, veth or afpacket`},
-		{"outputs: {a: {type: pcap}}", `f:1:21: type "pcap" is not pcapng, veth or afpacket`},
+		{"outputs: {a: {path: x}}", `f:1:11: output "a" needs the key type: pcapng, pcap, veth or afpacket`},
+		{"outputs: {a: {type: pcapn}}", `f:1:21: type "pcapn" is not pcapng, pcap, veth or afpacket`},
+		{"outputs: {a: {type: pcap, path: '%{vni}.pcap'}}", `f:1:11: path "%{vni}.pcap" names sessions: it needs split: session`},
+		{"outputs: {a: {type: pcap, path: x, split: session}}", `f:1:11: split: session needs a path with %{session}, %{vni} or %{source}`},
+		{"outputs: {a: {type: pcap, path: x, split: vni}}", `f:1:43: split "vni" is not none or session`},
+		{"outputs: {a: {type: pcap, path: x, keep_files: 3}}", `f:1:11: keep_size, keep_files and keep_free need rotate_size or rotate_every: an open file is never deleted`},
+		{"outputs: {a: {type: pcap, path: x, keep_size: 1GB, rotate_size: 1GiB}}", `f:1:11: keep_size has to be more than rotate_size, or every file is deleted`},
+		{"outputs: {a: {type: pcap, path: x, on_rotate: ship}}", `f:1:47: on_rotate is a list, as in [/usr/local/bin/ship, --now]`},
+		{"outputs: {a: {type: pcap, path: x, on_rotate: [ship, -x]}}", `f:1:47: on_rotate "ship" is not the whole path of a program`},
+		{"outputs: {a: {type: pcap, path: x, on_rotate_timeout: 3s}}", `f:1:11: on_rotate_timeout is of on_rotate, which is not there`},
+		{"outputs: {a: {type: pcap, path: x, mode: 0980}}", `f:1:42: mode "0980" is not one of a file, as 0640`},
 		{"outputs: {a: {type: pcapng}, b: {type: veth}}", "f:1:11: output \"a\" needs the key path\nf:1:30: output \"b\" needs the key interface\nf:1:30: output \"b\" needs the key peer"},
 		{"outputs: {a: {type: veth, interface: v, peer: w, path: x}}", `f:1:50: unknown key "path"; an output of type veth has type, interface, peer, queues, mtu, netns, tag`},
 		{"outputs: {a: {type: veth, interface: v, peer: w, queues: 0, mtu: 67}}", "f:1:58: queues \"0\" is not a number from 1 to 4096\nf:1:66: mtu \"67\" is not a number from 68 to 65535"},
@@ -101,7 +110,7 @@ func TestComplaints(t *testing.T) {
 		{"outputs: {a: {type: pcapng, path: x, rotate_size: 0, keep_size: -1}}", "f:1:51: rotate_size \"0\" is not a size: bytes, or with a unit, as 1GiB or 500MB\nf:1:65: keep_size \"-1\" is not a size: bytes, or with a unit, as 1GiB or 500MB"},
 		{"outputs: {a: {type: pcapng, path: x, rotate_every: 5}}", `f:1:52: rotate_every "5" is not a time, as 30s, 5m or 1h30m`},
 		{"interfaces: [ens5]\noutputs: {a: {type: afpacket, interface: ens5}}", `f:2:42: interface "ens5" is where mirrored packets arrive: what is sent out of it would be forged traffic there`},
-		{"outputs: {a: 7}", `f:1:11: output "a" needs the key type: pcapng, veth or afpacket`},
+		{"outputs: {a: 7}", `f:1:11: output "a" needs the key type: pcapng, pcap, veth or afpacket`},
 		{"outputs: {a: {type: pcapng, path: x}, 'a': {type: pcapng, path: y}}", `f:1:39: output "a" is there twice, first in line 1`},
 	} {
 		_, err := Parse("f", []byte(test.text), nil)

@@ -59,8 +59,10 @@ func TestContract(t *testing.T) {
 		Filters: map[string]*mirror.Filter{"web": web, "all-web": got.Filters["all-web"], "from-aws": got.Filters["from-aws"]},
 		Outputs: []Output{
 			{
-				Name: "archive", Slot: 0, Type: OutputPcapng, Path: "/var/lib/xdpeel/%Y%m%d-%H%M%S.pcapng.zst",
-				RotateSize: 1 << 30, RotateEvery: 5 * time.Minute, KeepSize: 50 << 30,
+				Name: "archive", Slot: 0, Type: OutputPcapng, Files: Files{
+					Path:       "/var/lib/xdpeel/%Y%m%d-%H%M%S.pcapng.zst",
+					RotateSize: 1 << 30, RotateEvery: 5 * time.Minute, KeepSize: 50 << 30, OnRotateTimeout: time.Minute,
+				},
 			},
 			{Name: "ids", Slot: 1, Type: OutputVeth, Interface: "xdpeel0", Peer: "xdpeel0-ids", Queues: 2, MTU: 9216},
 			{
@@ -80,29 +82,6 @@ func TestContract(t *testing.T) {
 	}
 	if fromAWS := got.Filters["from-aws"]; len(fromAWS.Ingress) != 2 || len(fromAWS.Egress) != 1 || fromAWS.Ingress[0].Number != 100 {
 		t.Errorf("from-aws is %+v", fromAWS)
-	}
-}
-
-// What the contract has and this version does not do is all of this.
-func TestUnsupported(t *testing.T) {
-	t.Parallel()
-	c, err := Load(filepath.Join("testdata", "contract.yaml"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, err := range c.Unsupported() {
-		got = append(got, err.Error())
-	}
-	want := []string{
-		"output archive: keep_size is not in this version",
-		"output archive: path /var/lib/xdpeel/%Y%m%d-%H%M%S.pcapng.zst, a compressed file, is not in this version",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if errs := parse(t, "outputs: {a: {type: pcapng, path: x.pcapng}}").Unsupported(); errs != nil {
-		t.Error(errs)
 	}
 }
 
@@ -136,8 +115,20 @@ sessions:
   - {vni: 0x3039, source: "::ffff:10.0.0.1", name: "a b", mac: "0a:1b:2c:3d:4e:5f", snaplen: headers, sample: {one_in: 2}}
   - {vni: 12345, outputs: []}
 outputs:
-  a: {type: pcapng, path: x, rotate_size: 1.5kB, rotate_every: 1h30m, keep_size: 7, snaplen: headers}
+  a: {type: pcapng, path: x, rotate_size: 1.5kB, rotate_every: 1h30m, keep_size: 7kB, snaplen: headers}
   b: {type: veth, interface: v, peer: w}
+  c:
+    type: pcap
+    path: /x/%{vni}.pcap.gz
+    split: session
+    rotate_every: 1m
+    keep_files: 3
+    keep_free: 1GiB
+    on_rotate: [/bin/ship, two words]
+    on_rotate_timeout: 5s
+    owner: root
+    group: 7
+    mode: 0640
 `)
 	want := &mirror.Policy{
 		Veths:        0b10,
@@ -146,7 +137,7 @@ outputs:
 		Sessions: []mirror.SessionPolicy{
 			{
 				VNI: 12345, Source: netip.MustParseAddr("10.0.0.1"), Name: "a b", MAC: [6]byte{0x0a, 0x1b, 0x2c, 0x3d, 0x4e, 0x5f},
-				Snap: mirror.Snap{Headers: true}, Sample: mirror.Sampling{By: abi.SamplingByPacket, OneIn: 2}, Outputs: 0b11,
+				Snap: mirror.Snap{Headers: true}, Sample: mirror.Sampling{By: abi.SamplingByPacket, OneIn: 2}, Outputs: 0b111,
 			},
 			{VNI: 12345},
 		},
@@ -158,8 +149,16 @@ outputs:
 		t.Errorf("ports %+v", c.Judge)
 	}
 	wantOutputs := []Output{
-		{Name: "a", Type: OutputPcapng, Path: "x", RotateSize: 1500, RotateEvery: 90 * time.Minute, KeepSize: 7, Snap: mirror.Snap{Headers: true}},
+		{
+			Name: "a", Type: OutputPcapng, Snap: mirror.Snap{Headers: true},
+			Files: Files{Path: "x", RotateSize: 1500, RotateEvery: 90 * time.Minute, KeepSize: 7000, OnRotateTimeout: time.Minute},
+		},
 		{Name: "b", Slot: 1, Type: OutputVeth, Interface: "v", Peer: "w", Queues: 1, MTU: 9216},
+		{Name: "c", Slot: 2, Type: OutputPcap, Files: Files{
+			Path: "/x/%{vni}.pcap.gz", Split: true, RotateEvery: time.Minute, KeepFiles: 3, KeepFree: 1 << 30,
+			OnRotate: "/bin/ship\x00two words\x00", OnRotateTimeout: 5 * time.Second,
+			Owner: "root", Group: "7", Mode: 0o640,
+		}},
 	}
 	if diff := cmp.Diff(wantOutputs, c.Outputs, comparable); diff != "" {
 		t.Error(diff)

@@ -113,7 +113,7 @@ pairs:
 }
 
 // maxKeys is how many keys the largest mapping may have.
-const maxKeys = 16
+const maxKeys = 32
 
 func names[T any](keys []key[T]) string {
 	words := make([]string, len(keys))

@@ -25,7 +25,6 @@ func FuzzParse(f *testing.F) {
 			if err := c.Policy.Check(); err != nil {
 				t.Errorf("%v", err)
 			}
-			c.Unsupported()
 			return
 		}
 		var complaints Complaints

@@ -3,8 +3,6 @@ package config
 import (
 	"math/bits"
 	"slices"
-	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -18,11 +16,7 @@ type Output struct {
 	Slot int // its bit in mirror.OutputSet, below abi.LimitOutputs
 	Type OutputType
 
-	// Of pcapng files.
-	Path        string        // with strftime conversions
-	RotateSize  int64         // bytes after which a new file begins; 0: never
-	RotateEvery time.Duration // time after which a new file begins; 0: never
-	KeepSize    int64         // bytes of all files of this output, the oldest are deleted beyond; 0: all are kept
+	Files // of pcapng and pcap
 
 	// Of network interfaces.
 	Interface string // veth: xdpeel's end; afpacket: where packets are sent
@@ -32,7 +26,7 @@ type Output struct {
 	MTU       int    // veth: in bytes, of both ends
 	Tagged    bool   // veth: frames carry their session's VLAN tag
 
-	// In user space, so of pcapng and afpacket only, and on top of the session's.
+	// In user space, so of files and afpacket only, and on top of the session's.
 	Sample mirror.Sampling
 	Snap   mirror.Snap
 }
@@ -43,25 +37,20 @@ type OutputType string
 // The values of OutputType.
 const (
 	OutputPcapng   OutputType = "pcapng"   // capture files
+	OutputPcap     OutputType = "pcap"     // likewise, in the older format, which knows no sessions
 	OutputVeth     OutputType = "veth"     // a pair of virtual interfaces, fed by the kernel program
 	OutputAFPacket OutputType = "afpacket" // an interface that packets are sent out of
 )
 
 // typeKey is the key that says which other keys an output has.
 var typeKey = key[Output]{"type", func(r *reader, n *yaml.Node, o *Output) {
-	choose(r, n, "type", &o.Type, OutputPcapng, OutputVeth, OutputAFPacket)
+	choose(r, n, "type", &o.Type, OutputPcapng, OutputPcap, OutputVeth, OutputAFPacket)
 }}
 
 // outputKeys are the keys of an output, by its type.
 var outputKeys = map[OutputType][]key[Output]{
-	OutputPcapng: {
-		typeKey,
-		{"path", readPath},
-		{"rotate_size", func(r *reader, n *yaml.Node, o *Output) { o.RotateSize = r.size(n, "rotate_size") }},
-		{"rotate_every", func(r *reader, n *yaml.Node, o *Output) { o.RotateEvery = r.duration(n, "rotate_every") }},
-		{"keep_size", func(r *reader, n *yaml.Node, o *Output) { o.KeepSize = r.size(n, "keep_size") }},
-		sampleKey, snapKey,
-	},
+	OutputPcapng: fileKeys,
+	OutputPcap:   fileKeys,
 	OutputVeth: {
 		typeKey,
 		interfaceKey,
@@ -91,7 +80,7 @@ const (
 
 // requiredKeys are the keys that an output cannot do without.
 var requiredKeys = map[OutputType][]string{
-	OutputPcapng: {"path"}, OutputVeth: {"interface", "peer"}, OutputAFPacket: {"interface"},
+	OutputPcapng: {"path"}, OutputPcap: {"path"}, OutputVeth: {"interface", "peer"}, OutputAFPacket: {"interface"},
 }
 
 // readOutputs reads all outputs and gives them their slots.
@@ -115,7 +104,7 @@ func (r *reader) readOutputs() {
 func (r *reader) readOutput(e entry, o *Output) bool {
 	at := valueOf(e.value, typeKey.name)
 	if at == nil {
-		r.complain(e.node, "output %q needs the key type: pcapng, veth or afpacket", e.name)
+		r.complain(e.node, "output %q needs the key type: pcapng, pcap, veth or afpacket", e.name)
 		return false
 	}
 	typeKey.read(r, r.resolve(at), o)
@@ -126,11 +115,17 @@ func (r *reader) readOutput(e entry, o *Output) bool {
 	if o.Type == OutputVeth {
 		o.Queues, o.MTU = 1, defaultMTU
 	}
+	if o.Type == OutputPcapng || o.Type == OutputPcap {
+		o.Files.OnRotateTimeout = defaultTimeout
+	}
 	readMapping(r, e.value, "an output of type "+string(o.Type), keys, o)
 	for _, name := range requiredKeys[o.Type] {
 		if valueOf(e.value, name) == nil {
 			r.complain(e.node, "output %q needs the key %s", e.name, name)
 		}
+	}
+	if o.Files.Path != "" {
+		r.checkFiles(e.node, &o.Files)
 	}
 	return true
 }
@@ -143,15 +138,6 @@ func valueOf(n *yaml.Node, name string) *yaml.Node {
 		}
 	}
 	return nil
-}
-
-func readPath(r *reader, n *yaml.Node, o *Output) {
-	text, ok := r.text(n, "path")
-	if ok && (text == "-" || strings.HasSuffix(text, "/")) {
-		r.complain(n, "path %q is not that of a file", text)
-		return
-	}
-	o.Path = text
 }
 
 // readSendingInterface refuses one where mirrored packets arrive: what was mirrored

@@ -28,8 +28,9 @@ type Statistics struct {
 type FileOptions struct {
 	// Path of the file. Its strftime conversions (%Y %m %d %H %M %S %s %y %j %b
 	// %a %F %T %Z %z %%) are expanded with the local time when a file is begun.
-	// "-" is Stdout.
-	Path string
+	// "-" is Stdout. What ends in .zst or .gz is compressed.
+	Path   string
+	Format Format
 	// Stdout is never closed, nor cut back. If it is os.Stdout, a reader that goes
 	// away ends the program unless it has asked for SIGPIPE; see package os/signal.
 	Stdout io.Writer
@@ -44,27 +45,36 @@ type FileOptions struct {
 	// RotateSize is the most bytes of a file, statistics included; 0 for no limit.
 	// A file holds at least one packet, however large.
 	RotateSize int64
-	// RotateEvery is how long a file goes on, in time of its packets since its
-	// first; 0 for ever.
+	// RotateEvery is how long a file goes on, in time of its packets; 0 for ever.
 	RotateEvery time.Duration
+	// Aligned has RotateEvery count from midnight of the local time, so that 5m
+	// begins files at 10:00, 10:05 and so forth, and not from a file's first packet.
+	Aligned bool
 	// Files limits the number of files; 0 for no limit. With RotateSize the
 	// oldest is deleted for a new one; with RotateEvery alone the capture ends.
 	Files int
+	// Live packets come as they are captured: see stamps.
+	Live bool
 }
 
-// File is a Sink that writes pcapng to a file or a run of files, a pipe, a
+// File is a Sink that writes pcapng or pcap to a file or a run of files, a pipe, a
 // device or standard output. It never overwrites: see createPart.
 type File struct {
 	options FileOptions
 	create  func(path string, suffix int) (part, error) // tests put a failing disk here
 	now     func() time.Time
+	// retire takes a file that is complete; nil: it is closed, and brought to the
+	// disk only by Close.
+	retire func(retiredPart)
 
-	section section
-	buffer  []byte // whole blocks that wait to be written
-	waiting int    // packets in buffer
-	account account
-	lost    map[mirror.Session]uint64 // own losses over all files, for the statistics blocks
-	stopped mirror.Loss               // why no more packets are taken; "" while they are
+	format  format
+	stamps  *stamps // nil: times are taken as they are
+	packer  *packer // nil: the file is not compressed
+	limit   int     // bytes of buffer, beyond which it is written
+	buffer  []byte  // whole blocks that wait to be written
+	waiting int     // packets in buffer
+	account *account
+	stopped mirror.Loss // why no more packets are taken; "" while they are
 
 	part    part // the file that is being written
 	isOpen  bool
@@ -85,17 +95,27 @@ func NewFile(o FileOptions) (*File, error) {
 }
 
 func newFile(o FileOptions, create func(string, int) (part, error), now func() time.Time) (*File, error) {
+	f, err := prepareFile(o, create, now)
+	if err == nil {
+		err = f.begin(now())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// prepareFile makes a File that opens its first file for its first packet.
+func prepareFile(o FileOptions, create func(string, int) (part, error), now func() time.Time) (*File, error) {
 	if o.Statistics == nil {
 		return nil, errors.New("open file: no function for statistics")
 	}
 	f := &File{
 		options: o, create: create, now: now,
-		section: section{application: o.Application, os: hostOS(), snapLength: o.SnapLength, name: o.Name},
-		buffer:  make([]byte, 0, bufferSize),
-		lost:    make(map[mirror.Session]uint64),
+		format: newFormat(o), packer: newPacker(o.Path), limit: bufferSize, account: newAccount(),
 	}
-	if err := f.begin(); err != nil {
-		return nil, err
+	if o.Live {
+		f.stamps = newStamps(now)
 	}
 	return f, nil
 }
@@ -108,14 +128,21 @@ func (f *File) Account() mirror.OutputAccount { return f.account.snapshot() }
 // and ErrFilesLimit, which it then returns always.
 func (f *File) Write(b *mirror.Batch) error {
 	f.account.offer(len(b.Packets))
+	return f.take(b.Packets)
+}
+
+// take is Write of packets that are offered already.
+func (f *File) take(packets []mirror.Packet) error {
 	var err error
-	packets := b.Packets
+	if f.stamps != nil {
+		f.stamps.look()
+	}
 	for len(packets) > 0 && f.stopped == "" {
 		if err = f.add(&packets[0]); err == nil {
 			packets = packets[1:]
 		}
 	}
-	f.lose(packets)
+	f.account.losePackets(f.stopped, packets)
 	if f.stopped == mirror.LossLimitReached {
 		return ErrFilesLimit
 	}
@@ -125,145 +152,116 @@ func (f *File) Write(b *mirror.Batch) error {
 // add puts the blocks of one packet into the buffer. After an error it has not,
 // and the file takes no more.
 func (f *File) add(p *mirror.Packet) error {
-	number, known := f.section.number(p.Session)
-	var description []byte
-	if !known {
-		description = f.section.appendInterface(nil, p.Session)
+	if err := f.makeReady(p); err != nil {
+		return err
 	}
-	size := len(description) + packetSize(p)
-	if f.mustRotate(p, size, known) {
-		if err := f.rotate(); err != nil {
+	stamped := f.stamp(p)
+	size := f.format.size(stamped)
+	if f.overflows(stamped, size) {
+		if err := f.rotate(f.now()); err != nil {
 			return err
 		}
-		return f.add(p)
+		stamped = f.stamp(p)
+		size = f.format.size(stamped)
 	}
-	if len(f.buffer)+size > bufferSize {
-		if err := f.Flush(); err != nil {
+	if len(f.buffer) > 0 && len(f.buffer)+size > f.limit {
+		if err := f.push("write"); err != nil {
 			return err
 		}
 	}
-	if !known {
-		number = f.section.addInterface(p.Session, p.Time)
-		f.buffer = append(f.buffer, description...)
+	if f.waiting == 0 && f.packer != nil {
+		f.packer.since = time.Now()
 	}
-	f.buffer = f.section.appendPacket(f.buffer, p, number)
+	f.buffer = f.format.append(f.buffer, stamped)
 	f.waiting++
-	f.run.note(p)
+	f.run.note(stamped)
 	return nil
 }
 
-// lose counts packets that are not in the buffer as lost.
-func (f *File) lose(packets []mirror.Packet) {
-	f.account.lose(f.stopped, len(packets))
-	for i := range packets {
-		f.lost[packets[i].Session]++
+// stamp returns p with the time that it has in this file.
+func (f *File) stamp(p *mirror.Packet) *mirror.Packet {
+	if f.stamps == nil {
+		return p
 	}
+	p = f.stamps.stamp(p)
+	if note := f.stamps.remark(p); note != "" {
+		f.format.remark(note)
+	}
+	return p
 }
 
-// Flush writes the packets that wait. Its error is a *WriteError.
+// Flush writes the packets that wait; of a compressed file, those that have waited
+// for a while, since few packets are hardly smaller for being compressed. Its
+// error is a *WriteError.
 func (f *File) Flush() error {
-	return f.push("write")
+	if f.packer == nil {
+		return f.push("write")
+	}
+	if f.waiting > 0 && time.Since(f.packer.since) >= packedFlush {
+		return f.push("write")
+	}
+	return f.settle("write", bundlesUnderWay)
 }
 
-// push writes the buffer and settles the account of the packets in it.
+// drain writes all that waits.
+func (f *File) drain(action string) error {
+	if err := f.push(action); err != nil {
+		return err
+	}
+	return f.settle(action, 0)
+}
+
+// push hands the buffer to the disk, or to the packer.
 func (f *File) push(action string) error {
 	if len(f.buffer) == 0 {
 		return nil
 	}
-	n, err := f.part.out.Write(f.buffer)
-	if err == nil && n < len(f.buffer) {
-		err = io.ErrShortWrite
+	if f.packer != nil {
+		f.buffer = f.packer.add(f.buffer, f.waiting, f.format.interfaceCount())
+		f.waiting = 0
+		return f.settle(action, bundlesUnderWay)
 	}
+	n, err := f.writeOut(f.buffer)
 	if err != nil {
 		return f.fail(action, n, err)
 	}
-	f.account.deliver(f.waiting)
+	f.keep(n, f.waiting, f.format.interfaceCount())
+	f.buffer, f.waiting = f.buffer[:0], 0
+	return nil
+}
+
+// settle writes the bundles that are compressed, in order, and waits for those
+// beyond a number that may be under way.
+func (f *File) settle(action string, underWay int) error {
+	if f.packer == nil {
+		return nil
+	}
+	for bundle := range f.packer.ready(underWay) {
+		n, err := f.writeOut(bundle.packed)
+		if err != nil {
+			return f.fail(action, n, err)
+		}
+		f.keep(n, bundle.packets, bundle.interfaces)
+		f.packer.drop()
+	}
+	return nil
+}
+
+func (f *File) writeOut(bytes []byte) (int, error) {
+	n, err := f.part.out.Write(bytes)
+	if err == nil && n < len(bytes) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+// keep settles the account of what the file has now: n bytes and so many packets
+// more, and so many interface blocks in all.
+func (f *File) keep(n, packets, interfaces int) {
+	f.account.deliver(packets)
+	f.run.delivered += packets
 	f.written += int64(n)
-	f.begun = len(f.section.interfaces)
-	f.buffer, f.waiting = f.buffer[:0], 0
-	return nil
-}
-
-// fail takes no more packets, since the output took only the first n bytes of
-// the buffer, and cuts the file back to its last whole block.
-func (f *File) fail(action string, n int, cause error) error {
-	failure := newWriteError(action, f.part.path, cause)
-	f.stop(failure.Loss)
-
-	whole := 0
-	for b := range blocks(f.buffer) {
-		taken := b.end <= n
-		switch {
-		case taken && b.kind == blockInterface:
-			f.begun++
-		case taken && b.kind == blockPacket:
-			f.account.deliver(1)
-		case b.kind == blockPacket:
-			f.account.lose(f.stopped, 1)
-			f.lost[f.section.interfaces[b.interfaceNumber].session]++
-		}
-		if taken {
-			whole = b.end
-		}
-	}
-	f.section.keepInterfaces(f.begun)
-	f.written += int64(whole)
-	f.buffer, f.waiting = f.buffer[:0], 0
-
-	if !f.part.regular {
-		f.torn = true
-	} else if err := f.part.out.Truncate(f.written); err != nil {
-		f.torn = true
-		return errors.Join(failure, newWriteError("cut back", f.part.path, err))
-	}
-	return failure
-}
-
-// stop has all later packets counted as lost. The first reason stays.
-func (f *File) stop(reason mirror.Loss) {
-	if f.stopped == "" {
-		f.stopped = reason
-	}
-}
-
-// Close writes what waits and the statistics blocks, brings a regular file to
-// the disk and closes it. After a failed write it still tries to end the file
-// with statistics that tell its losses, and cuts them off where they do not fit.
-// Its errors are *WriteError.
-func (f *File) Close() error {
-	if !f.isOpen {
-		return nil
-	}
-	err := errors.Join(f.Flush(), f.writeStatistics())
-	f.stop(mirror.LossWriteError)
-	if f.part.regular {
-		if failed := f.part.out.Sync(); failed != nil {
-			err = errors.Join(err, newWriteError("sync", f.part.path, failed))
-		}
-	}
-	return errors.Join(err, f.closePart())
-}
-
-// writeStatistics ends the section with a statistics block for each interface.
-func (f *File) writeStatistics() error {
-	if f.torn {
-		return nil
-	}
-	for number, known := range f.section.interfaces {
-		counts := f.options.Statistics(known.session)
-		counts.Dropped += f.lost[known.session]
-		f.buffer = f.section.appendStatistics(f.buffer, number, counts)
-	}
-	return f.push("write statistics of")
-}
-
-func (f *File) closePart() error {
-	f.isOpen = false
-	if err := f.part.out.Close(); err != nil {
-		f.stop(lossOf(err))
-		return newWriteError("close", f.part.path, err)
-	}
-	return nil
+	f.begun = interfaces
 }
 
 // hostOS is the "Linux 6.1.0" of this machine, for the section header.

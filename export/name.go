@@ -8,12 +8,56 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // timeLayouts are the conversions of strftime(3) that time.Format knows by another name.
 var timeLayouts = map[string]string{
 	"Y": "2006", "y": "06", "m": "01", "d": "02", "j": "002", "b": "Jan", "a": "Mon",
 	"H": "15", "M": "04", "S": "05", "F": "2006-01-02", "T": "15:04:05", "Z": "MST", "z": "-0700",
+}
+
+// sessionConversions are those of a path that is split by session. Their values are
+// made safe for a file's name.
+var sessionConversions = map[string]func(s mirror.Session, name string) string{
+	"vni":    func(s mirror.Session, _ string) string { return strconv.FormatUint(uint64(s.VNI), 10) },
+	"source": func(s mirror.Session, _ string) string { return s.Source.String() },
+	"session": func(s mirror.Session, name string) string {
+		if name == "" {
+			return fmt.Sprintf("vni-%d-from-%s", s.VNI, s.Source)
+		}
+		return name
+	},
+}
+
+// NamesSession says whether a path has conversions of sessions: %{session}, the
+// configured name of one, %{vni} and %{source}.
+func NamesSession(path string) bool { return strings.Contains(path, "%{") }
+
+// CheckPath says what is wrong with a path that files are named by.
+func CheckPath(path string) error {
+	_, err := newPattern(path)
+	return err
+}
+
+// expandSession replaces the conversions of sessions in a path.
+func expandSession(path string, session mirror.Session, name string) string {
+	for conversion, value := range sessionConversions {
+		text := strings.Map(safeInName, value(session, name))
+		if text == "" || text[0] == '.' {
+			text = "_" + text
+		}
+		path = strings.ReplaceAll(path, "%{"+conversion+"}", strings.ReplaceAll(text, "%", "%%"))
+	}
+	return path
+}
+
+func safeInName(r rune) rune {
+	if r == '/' || r < ' ' || r == 0x7f || r == utf8.RuneError {
+		return '_'
+	}
+	return r
 }
 
 // expandTime replaces the strftime conversions of a path with t in its own zone.
@@ -44,20 +88,26 @@ func expandTime(path string, t time.Time) (string, error) {
 // compressions are the extensions that stand behind another one.
 var compressions = []string{".zst", ".gz", ".lz4", ".xz", ".bz2"}
 
-// numbered puts "-3" before the extension of a path; 0 leaves it as it is. The
-// extension of "a.pcapng.zst" is ".pcapng.zst", that of "a.b.pcapng" is ".pcapng".
+// splitName parts a path before its extension: that of "a.pcapng.zst" is
+// ".pcapng.zst", that of "a.b.pcapng" is ".pcapng".
+func splitName(path string) (stem, extension string) {
+	directory, base := filepath.Split(path)
+	extension = filepath.Ext(base)
+	if slices.Contains(compressions, extension) {
+		extension = filepath.Ext(strings.TrimSuffix(base, extension)) + extension
+	}
+	stem = strings.TrimSuffix(base, extension)
+	if stem == "" { // a hidden file has none
+		stem, extension = base, ""
+	}
+	return directory + stem, extension
+}
+
+// numbered puts "-3" before the extension of a path; 0 leaves it as it is.
 func numbered(path string, number int) string {
 	if number == 0 {
 		return path
 	}
-	directory, base := filepath.Split(path)
-	extension := filepath.Ext(base)
-	if slices.Contains(compressions, extension) {
-		extension = filepath.Ext(strings.TrimSuffix(base, extension)) + extension
-	}
-	stem := strings.TrimSuffix(base, extension)
-	if stem == "" { // a hidden file has none
-		stem, extension = base, ""
-	}
-	return directory + stem + "-" + strconv.Itoa(number) + extension
+	stem, extension := splitName(path)
+	return stem + "-" + strconv.Itoa(number) + extension
 }

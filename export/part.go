@@ -24,12 +24,24 @@ func (stream) Sync() error          { return nil }
 
 // part is one file of a run, or the one pipe or device.
 type part struct {
-	path    string
-	suffix  int // number in the path, 0 without
+	path    string // that it has, or will have once it is complete
+	hidden  bool   // it has hiddenEnd behind its name until then
+	suffix  int    // number in the path, 0 without
 	out     target
 	regular bool        // it can be cut back, and has nothing in it but what is written here
 	created bool        // it was not there before
 	info    os.FileInfo // tells whether path still names it
+}
+
+// hiddenEnd stands behind the name of a file that is not complete.
+const hiddenEnd = ".part"
+
+// place is the name that the file has.
+func (p part) place() string {
+	if p.hidden {
+		return p.path + hiddenEnd
+	}
+	return p.path
 }
 
 // errTaken says that another name must be tried.
@@ -92,7 +104,7 @@ func adopt(p part, file *os.File) (part, error) {
 		return part{}, errors.Join(err, file.Close())
 	}
 	p.regular = p.info.Mode().IsRegular()
-	if p.regular && !isOurs(p.path, file) {
+	if p.regular && !isOurs(p.place(), file) {
 		return part{}, errors.Join(errTaken, file.Close())
 	}
 	return p, nil
@@ -101,12 +113,22 @@ func adopt(p part, file *os.File) (part, error) {
 // isOurs locks an empty file. Before the lock was got, another program may have
 // written to it, or given it up and removed it.
 func isOurs(path string, file *os.File) bool {
+	if !lockNamed(path, file) {
+		return false
+	}
+	opened, err := file.Stat()
+	return err == nil && opened.Size() == 0
+}
+
+// lockNamed locks a file, and says whether it has the lock and is still the one that
+// path names.
+func lockNamed(path string, file *os.File) bool {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) { // any other error: a file system without locks
 		return false
 	}
 	opened, err := file.Stat()
-	if err != nil || opened.Size() > 0 {
+	if err != nil {
 		return false
 	}
 	named, err := os.Stat(path)
@@ -116,14 +138,28 @@ func isOurs(path string, file *os.File) bool {
 // delete removes the file, unless somebody has moved it away or put another in
 // its place.
 func (p part) delete() error {
-	info, err := os.Lstat(p.path)
+	info, err := os.Lstat(p.place())
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, p.info) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return os.Remove(p.path)
+	return os.Remove(p.place())
+}
+
+// isGone says whether somebody has removed the file.
+func (p part) isGone() bool {
+	file, ok := p.out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	status, ok := info.Sys().(*syscall.Stat_t)
+	return ok && status.Nlink == 0
 }
 
 // discard removes the file if it was not there before. It must still be open,

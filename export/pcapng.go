@@ -77,6 +77,8 @@ type section struct {
 
 	interfaces []sessionInterface // by interface number
 	numbers    map[mirror.Session]uint32
+	note       string // comment of the next packet
+	scratch    []byte
 	// recent holds an interface number for each of the last bits of a VNI. It spares
 	// the lookup in numbers, which costs more than all the rest of a small packet.
 	recent [recentSessions]uint32
@@ -88,7 +90,6 @@ type sessionInterface struct {
 	first, last int64 // times of its packets, nanoseconds since the Unix epoch
 }
 
-// begin forgets the last file's interfaces and appends the section header block.
 func (s *section) begin(dst []byte) []byte {
 	s.interfaces = s.interfaces[:0]
 	s.numbers = make(map[mirror.Session]uint32)
@@ -102,6 +103,43 @@ func (s *section) begin(dst []byte) []byte {
 	dst = appendText(dst, sectionOS, s.os)
 	dst = appendText(dst, sectionApplication, s.application)
 	return endBlock(dst, at)
+}
+
+func (s *section) remark(text string) { s.note = text }
+
+func (s *section) size(p *mirror.Packet) int {
+	size := s.packetSize(p)
+	if _, known := s.number(p.Session); !known {
+		s.scratch = s.appendInterface(s.scratch[:0], p.Session)
+		size += len(s.scratch)
+	}
+	return size
+}
+
+func (s *section) append(dst []byte, p *mirror.Packet) []byte {
+	number, known := s.number(p.Session)
+	if !known {
+		number = s.addInterface(p.Session, p.Time)
+		dst = s.appendInterface(dst, p.Session)
+	}
+	return s.appendPacket(dst, p, number)
+}
+
+func (s *section) trailer(p *mirror.Packet) int {
+	interfaces := len(s.interfaces)
+	if p != nil {
+		if _, known := s.number(p.Session); !known {
+			interfaces++
+		}
+	}
+	return interfaces * statisticsBlockSize
+}
+
+func (s *section) end(dst []byte, counts func(mirror.Session) Statistics) []byte {
+	for number, known := range s.interfaces {
+		dst = s.appendStatistics(dst, number, counts(known.session))
+	}
+	return dst
 }
 
 // number returns the interface number of a session that has its interface block.
@@ -124,7 +162,8 @@ func (s *section) addInterface(session mirror.Session, time int64) (number uint3
 	return number
 }
 
-// keepInterfaces forgets all interfaces but the first n.
+func (s *section) interfaceCount() int { return len(s.interfaces) }
+
 func (s *section) keepInterfaces(n int) {
 	for _, lost := range s.interfaces[n:] {
 		delete(s.numbers, lost.session)
@@ -148,8 +187,11 @@ func (s *section) appendInterface(dst []byte, session mirror.Session) []byte {
 }
 
 // packetSize is the size of a packet's block.
-func packetSize(p *mirror.Packet) int {
+func (s *section) packetSize(p *mirror.Packet) int {
 	size := packetHeaderSize + padded(len(p.Data)) + packetTrailerSize
+	if s.note != "" {
+		size += 4 + padded(len(s.note))
+	}
 	if p.Endpoint != 0 {
 		size += 4 + commentSize
 	}
@@ -161,7 +203,7 @@ func (s *section) appendPacket(dst []byte, p *mirror.Packet, number uint32) []by
 	times := &s.interfaces[number]
 	times.first, times.last = min(times.first, p.Time), max(times.last, p.Time)
 
-	size, at := packetSize(p), len(dst)
+	size, at := s.packetSize(p), len(dst)
 	dst = slices.Grow(dst, size)[:at+size]
 	block := dst[at:]
 
@@ -177,14 +219,14 @@ func (s *section) appendPacket(dst []byte, p *mirror.Packet, number uint32) []by
 	copy(block[packetHeaderSize:], p.Data)
 	// The padding is at most three bytes of these four; the options overwrite the others.
 	clear(block[packetHeaderSize+len(p.Data):][:4])
-	putPacketOptions(block[packetHeaderSize+padded(len(p.Data)):], p)
+	s.putPacketOptions(block[packetHeaderSize+padded(len(p.Data)):], p)
 	binary.LittleEndian.PutUint32(block[size-4:], uint32(size))
 	return dst
 }
 
 // putPacketOptions fills options, which has room for the options of p and the
 // block's length behind them.
-func putPacketOptions(options []byte, p *mirror.Packet) {
+func (s *section) putPacketOptions(options []byte, p *mirror.Packet) {
 	flags := directionFlags[p.Direction%4]
 	if p.Truncated {
 		// AWS computes no checksum for a packet that it cuts.
@@ -198,6 +240,12 @@ func putPacketOptions(options []byte, p *mirror.Packet) {
 		copy(options[4:], commentPrefix)
 		putHex(options[4+len(commentPrefix):][:16], p.Endpoint)
 		options = options[4+commentSize:]
+	}
+	if s.note != "" {
+		putOptionHeader(options, optionComment, len(s.note))
+		clear(options[4+copy(options[4:], s.note):][:padded(len(s.note))-len(s.note)])
+		options = options[4+padded(len(s.note)):]
+		s.note = ""
 	}
 	putOptionHeader(options, optionEnd, 0)
 }
@@ -218,6 +266,23 @@ func (s *section) appendStatistics(dst []byte, number int, counts Statistics) []
 	dst = binary.LittleEndian.AppendUint64(dst, counts.Received)
 	dst = appendOptionHeader(dst, statisticsDropped, 8)
 	dst = binary.LittleEndian.AppendUint64(dst, counts.Dropped)
+	return endBlock(dst, at)
+}
+
+// unknownCounts is the comment of an interface whose counts died with the process.
+const unknownCounts = "xdpeel was killed while it wrote this file: its counts are not known"
+
+// appendUnknownStatistics appends an interface statistics block without counts.
+func appendUnknownStatistics(dst []byte, number int, times sessionInterface) []byte {
+	at := len(dst)
+	dst = beginBlock(dst, blockStatistics)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(number))
+	dst = appendTime(dst, times.last)
+	dst = appendText(dst, optionComment, unknownCounts)
+	dst = appendOptionHeader(dst, statisticsStart, 8)
+	dst = appendTime(dst, times.first)
+	dst = appendOptionHeader(dst, statisticsEnd, 8)
+	dst = appendTime(dst, times.last)
 	return endBlock(dst, at)
 }
 

@@ -10,30 +10,32 @@ import (
 var errTorn = errors.New("what was torn cannot be mended")
 
 // Resume takes packets again after an error of Write or Flush; without one it does
-// nothing. A file goes on behind its last whole block. Where it could not be cut
-// back to that, or rotation had closed it, the next one is begun. Only regular
-// files can go on, and none after Close.
+// nothing. The file that failed is ended behind its last whole block, and the next
+// one is begun. Only regular files can go on, and none after Close.
 //
 // Its error is a *WriteError, after which packets are counted as lost as before.
 func (f *File) Resume() error {
 	if f.stopped == "" {
 		return nil
 	}
-	if !f.part.regular {
+	if f.isOpen && !f.part.regular {
 		return newWriteError("resume", f.part.path, errTorn)
 	}
-	if f.isOpen && f.torn {
-		if err := f.closePart(); err != nil {
-			return err
-		}
-	}
-	if !f.isOpen {
-		if err := errors.Join(f.displace(), f.begin()); err != nil {
-			return err
-		}
-	}
+	f.quit()
+	reason := f.stopped
 	f.stopped = ""
+	if err := errors.Join(f.displace(), f.begin(f.now())); err != nil {
+		f.stop(reason)
+		return err
+	}
 	return nil
+}
+
+// quit ends a file that failed, as well as it can.
+func (f *File) quit() {
+	if f.isOpen {
+		_ = errors.Join(f.writeEnd(), f.closePart()) // what failed was told
+	}
 }
 
 // Discard closes the file as if it had never been opened: one that was not there
@@ -43,5 +45,5 @@ func (f *File) Discard() error {
 		return f.Close()
 	}
 	f.stop(mirror.LossWriteError)
-	return errors.Join(f.part.discard(), f.closePart())
+	return f.give(f.part.discard)
 }

@@ -13,35 +13,37 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// Wherever the disk becomes full, the file goes on once there is room.
+// Wherever the disk becomes full, the file ends there with its statistics, and the
+// next goes on once there is room.
 func TestResumeAtEveryByte(t *testing.T) {
 	t.Parallel()
 	for room := 64; ; room++ {
-		d := &disk{room: room, full: syscall.ENOSPC}
-		f, err := fileOn(d, true)
+		full, next := &disk{room: room, full: syscall.ENOSPC}, &disk{room: 1 << 20}
+		f, err := onDisksOr(FileOptions{}, full, next)
 		if err != nil {
 			continue
 		}
-		first := batchOf(6, 50, 3)
-		failed := errors.Join(f.Write(first), f.Flush())
+		failed := errors.Join(f.Write(batchOf(6, 50, 3)), f.Flush())
 		if failed == nil {
 			break
 		}
 		checkWriteError(t, failed, mirror.LossDiskFull, syscall.ENOSPC)
-		late := batchOf(2, 50, 1)
-		if err := errors.Join(f.Write(late), f.Flush()); err != nil {
+		if err := errors.Join(f.Write(batchOf(2, 50, 1)), f.Flush()); err != nil {
 			t.Fatal(err)
 		}
-		d.room = 1 << 20
 		if err := errors.Join(f.Resume(), f.Write(batchOf(4, 50, 4)), f.Flush(), f.Close()); err != nil {
 			t.Fatalf("room %d: after there is room: %v", room, err)
 		}
-		c, a := mustWalk(t, d.content), f.Account()
-		if checkSum(t, a); a.Offered != 12 || a.Delivered != uint64(len(c.packets)) || a.Lost[mirror.LossDiskFull] < 2 {
-			t.Fatalf("room %d: account %+v, %d packets in the file", room, a, len(c.packets))
+		first, second, a := mustWalk(t, full.content), mustWalk(t, next.content), f.Account()
+		delivered := uint64(len(first.packets) + len(second.packets))
+		if checkSum(t, a); a.Offered != 12 || a.Delivered != delivered || a.Lost[mirror.LossDiskFull] != 12-delivered {
+			t.Fatalf("room %d: account %+v, %d packets in the files", room, a, delivered)
 		}
-		if len(c.statistics) != len(c.interfaces) || len(c.interfaces) != 4 {
-			t.Fatalf("room %d: %d interfaces, %d statistics blocks, want 4", room, len(c.interfaces), len(c.statistics))
+		if len(first.statistics) != len(first.interfaces) && len(first.packets) > 0 {
+			t.Fatalf("room %d: %d interfaces, %d statistics blocks in the full file", room, len(first.interfaces), len(first.statistics))
+		}
+		if len(second.statistics) != len(second.interfaces) || len(second.interfaces) != 4 {
+			t.Fatalf("room %d: %d interfaces, %d statistics blocks, want 4", room, len(second.interfaces), len(second.statistics))
 		}
 	}
 }
@@ -49,6 +51,14 @@ func TestResumeAtEveryByte(t *testing.T) {
 // onDisks is a File whose parts are these disks, one after the other.
 func onDisks(t *testing.T, o FileOptions, disks ...*disk) *File {
 	t.Helper()
+	f, err := onDisksOr(o, disks...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func onDisksOr(o FileOptions, disks ...*disk) (*File, error) {
 	create := func(path string, suffix int) (part, error) {
 		if len(disks) == 0 {
 			return part{}, syscall.ENOSPC
@@ -58,11 +68,7 @@ func onDisks(t *testing.T, o FileOptions, disks ...*disk) *File {
 		return part{path: numbered(path, suffix), suffix: suffix, out: next, regular: true}, nil
 	}
 	o.Path, o.Statistics = "out.pcapng", vniStatistics
-	f, err := newFile(o, create, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return newFile(o, create, time.Now)
 }
 
 // A file that cannot be cut back is left as it is, and the next one begun.
@@ -73,7 +79,7 @@ func TestResumeAfterTornFile(t *testing.T) {
 	if err := f.Write(batchOf(9, 60, 1)); err != nil {
 		t.Fatal(err)
 	}
-	checkWriteError(t, f.Flush(), mirror.LossWriteError, syscall.EIO)
+	checkWriteError(t, f.Flush(), mirror.LossIOError, syscall.EIO)
 	if err := errors.Join(f.Resume(), f.Write(batchOf(5, 60, 2)), f.Close()); err != nil {
 		t.Fatal(err)
 	}

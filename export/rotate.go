@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -12,8 +13,10 @@ import (
 type run struct {
 	// Of the newest file.
 	path        string
-	packets     uint64 // those in the buffer included
-	firstPacket int64  // nanoseconds since the Unix epoch
+	packets     int   // those that wait included
+	delivered   int   // of them, those that are written
+	firstPacket int64 // nanoseconds since the Unix epoch
+	window      int64 // when the time began that it is for, if it is for one; likewise
 
 	// The name that the newest file would have had if none had existed, and the
 	// number that it got. Numbers only go up in a run, also when older files are gone.
@@ -21,7 +24,7 @@ type run struct {
 	suffix int
 
 	begun int    // files
-	kept  []part // those of them that were not deleted, oldest first
+	kept  []part // those of them that were not deleted, oldest first; none where they are given away
 }
 
 // note counts a packet of the newest file.
@@ -50,34 +53,79 @@ func (f *File) rotates() bool { return f.options.RotateSize > 0 || f.options.Rot
 // isRing says that new files displace the oldest.
 func (f *File) isRing() bool { return f.options.Files > 0 && f.options.RotateSize > 0 }
 
-// mustRotate says whether a packet, whose blocks are of size bytes, has to go
-// into a new file.
-func (f *File) mustRotate(p *mirror.Packet, size int, knownSession bool) bool {
-	if f.run.packets == 0 {
-		return false
+// windows says whether each file is for a window of time of its own.
+func (f *File) windows() bool { return f.options.Aligned && f.options.RotateEvery > 0 }
+
+// window is the beginning of the one that a time is in. All are in nanoseconds
+// since the Unix epoch.
+func (f *File) window(at int64) int64 {
+	_, zone := time.Unix(0, at).Zone()
+	local := at + int64(zone)*1e9
+	past := local % f.options.RotateEvery.Nanoseconds()
+	if past < 0 {
+		past += f.options.RotateEvery.Nanoseconds()
 	}
+	return at - past
+}
+
+// makeReady sees to it that the file that is open is the one that p goes into, as
+// far as its time goes.
+func (f *File) makeReady(p *mirror.Packet) error {
+	switch {
+	case !f.isOpen:
+		return f.begin(f.nameTime(p))
+	case f.run.packets == 0:
+		if f.windows() && f.window(p.Time) != f.run.window {
+			return errors.Join(f.give(f.part.discard), f.begin(f.nameTime(p)))
+		}
+		return nil
+	case f.retire != nil && f.stamps != nil && f.stamps.isBack(p), f.isPast(p.Time):
+		return f.rotate(f.nameTime(p))
+	}
+	return nil
+}
+
+// nameTime is the time by which a file is named whose first packet is p.
+func (f *File) nameTime(p *mirror.Packet) time.Time {
+	if f.windows() {
+		return time.Unix(0, f.window(p.Time))
+	}
+	return f.now()
+}
+
+// isPast says whether the file's time is over for a packet of the given time.
+func (f *File) isPast(at int64) bool {
 	every := f.options.RotateEvery.Nanoseconds()
-	if every > 0 && p.Time-f.run.firstPacket >= every {
-		return true
+	switch {
+	case every == 0 || f.run.packets == 0:
+		return false
+	case f.options.Aligned:
+		return f.window(at) != f.run.window
 	}
-	if f.options.RotateSize == 0 {
+	return at-f.run.firstPacket >= every
+}
+
+// overflows says whether a packet, whose blocks are of size bytes, makes the file
+// too large. Of a compressed file what is under way counts as if it could not be
+// compressed.
+func (f *File) overflows(p *mirror.Packet, size int) bool {
+	if f.options.RotateSize == 0 || f.run.packets == 0 {
 		return false
 	}
-	sessions := len(f.section.interfaces)
-	if !knownSession {
-		sessions++
+	end := f.written + int64(len(f.buffer)+size+f.format.trailer(p))
+	if f.packer != nil {
+		end += int64(f.packer.waiting()) + packedSlack
 	}
-	end := f.written + int64(len(f.buffer)+size+sessions*statisticsBlockSize)
 	return end > f.options.RotateSize
 }
 
-// rotate ends the current file and begins the next. After an error no more
-// packets are taken.
+// rotate ends the current file and begins the next, named by a time. After an
+// error no more packets are taken.
 //
 // It does not wait for the disk: that takes as long as the kernel has bytes of
 // the file in memory, and meanwhile the rings would overflow.
-func (f *File) rotate() error {
-	if err := f.Flush(); err != nil {
+func (f *File) rotate(at time.Time) error {
+	if err := f.drain("write"); err != nil {
 		return err
 	}
 	if f.options.Files > 0 && !f.isRing() && f.run.begun == f.options.Files {
@@ -85,13 +133,13 @@ func (f *File) rotate() error {
 		f.stop(mirror.LossLimitReached)
 		return ErrFilesLimit
 	}
-	if err := errors.Join(f.writeStatistics(), f.closePart()); err != nil {
+	if err := errors.Join(f.writeEnd(), f.closePart()); err != nil {
 		return err
 	}
 	if err := f.displace(); err != nil {
 		return err
 	}
-	return f.begin()
+	return f.begin(at)
 }
 
 // displace deletes the oldest files to make room for one more. It does so before
@@ -109,10 +157,10 @@ func (f *File) displace() error {
 	return nil
 }
 
-// begin opens the next file and writes its header. After an error no more
-// packets are taken.
-func (f *File) begin() error {
-	next, err := f.open()
+// begin opens the next file, named by a time, and writes its header. After an
+// error no more packets are taken.
+func (f *File) begin(at time.Time) error {
+	next, err := f.open(at)
 	if err != nil {
 		failure := newWriteError("open", f.options.Path, err)
 		if tried, ok := errors.AsType[*fs.PathError](err); ok {
@@ -123,27 +171,45 @@ func (f *File) begin() error {
 	}
 	f.part, f.isOpen, f.torn = next, true, false
 	f.written, f.begun = 0, 0
-	f.buffer = f.section.begin(f.buffer[:0])
-	if err := f.push("write"); err != nil {
-		return errors.Join(err, next.discard(), f.closePart())
+	f.run.path, f.run.packets, f.run.delivered = next.path, 0, 0
+	if f.windows() {
+		f.run.window = f.window(at.UnixNano())
 	}
-	f.run.path, f.run.packets = next.path, 0
-	f.run.kept = append(f.run.kept, next)
+	if f.stamps != nil {
+		f.stamps.begin()
+	}
+	if f.packer != nil {
+		f.packer.begin()
+	}
+	f.buffer = f.format.begin(f.buffer[:0])
+	if err := f.drain("write"); err != nil {
+		return errors.Join(err, f.give(next.discard))
+	}
+	if f.retire == nil {
+		f.run.kept = append(f.run.kept, next)
+	}
 	f.run.begun++
 	return nil
+}
+
+// give closes the file once something is done to it, and whatever retires files
+// does not get it.
+func (f *File) give(done func() error) error {
+	f.isOpen = false
+	return errors.Join(done(), f.part.out.Close())
 }
 
 // errNotRotatable is of a pipe, a device and standard output.
 var errNotRotatable = errors.New("only a regular file can be rotated")
 
-func (f *File) open() (part, error) {
+func (f *File) open(at time.Time) (part, error) {
 	if f.options.Path == standardOutput {
 		if f.rotates() {
 			return part{}, errNotRotatable
 		}
 		return part{path: standardOutput, out: stream{f.options.Stdout}}, nil
 	}
-	name, err := expandTime(f.options.Path, f.now())
+	name, err := expandTime(f.options.Path, at)
 	if err != nil {
 		return part{}, err
 	}

@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"sync"
 	"syscall"
 
 	"github.com/xdpeel/xdpeel/mirror"
@@ -63,40 +61,15 @@ func newWriteError(action, path string, err error) *WriteError {
 }
 
 func lossOf(err error) mirror.Loss {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return mirror.LossDiskFull
+	case errors.Is(err, syscall.EIO):
+		return mirror.LossIOError
+	case errors.Is(err, syscall.EROFS):
+		return mirror.LossReadOnly
+	case errors.Is(err, fs.ErrNotExist):
+		return mirror.LossNoDirectory
 	}
 	return mirror.LossWriteError
-}
-
-// account is an output's account that other goroutines may read.
-type account struct {
-	mu     sync.Mutex
-	counts mirror.OutputAccount
-}
-
-func (a *account) offer(packets int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.counts.Offered += uint64(packets)
-}
-
-func (a *account) deliver(packets int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.counts.Delivered += uint64(packets)
-}
-
-func (a *account) lose(reason mirror.Loss, packets int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.counts.Lose(reason, uint64(packets))
-}
-
-func (a *account) snapshot() mirror.OutputAccount {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	counts := a.counts
-	counts.Lost = maps.Clone(counts.Lost)
-	return counts
 }

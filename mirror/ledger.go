@@ -27,6 +27,15 @@ const (
 	LossRedirectFailed Loss = "redirect_failed"
 )
 
+// Losses of files.
+const (
+	LossIOError     Loss = "io_error"     // the disk under the file failed
+	LossReadOnly    Loss = "read_only"    // the file system took no more writes
+	LossNoDirectory Loss = "no_directory" // the file's directory was not there
+	LossSyncError   Loss = "sync_error"   // it was written, but the disk did not take it: the file is damaged
+	LossFileRemoved Loss = "file_removed" // it was written to a file that somebody removed before it was complete
+)
+
 // Losses returns every reason there is: those of the kernel, then all of the above.
 func Losses() []Loss {
 	var all []Loss
@@ -39,7 +48,8 @@ func Losses() []Loss {
 		}
 	}
 	return append(all, LossDiskFull, LossWriteError, LossLimitReached, LossSampledOut, LossQueueFull, LossOutputClosed,
-		LossInterfaceDown, LossTxFull, LossTooLong, LossRedirectFailed)
+		LossInterfaceDown, LossTxFull, LossTooLong, LossRedirectFailed,
+		LossIOError, LossReadOnly, LossNoDirectory, LossSyncError, LossFileRemoved)
 }
 
 // Ledger says what became of every frame that arrived. Its sums hold exactly:

@@ -87,6 +87,7 @@ func parseCapture(env *environment, args []string) (*captureOptions, error) {
 	if err := o.want(vnis, flags.Args()); err != nil {
 		return nil, err
 	}
+	o.output.live = true
 	return o, o.output.check(env)
 }
 

@@ -66,9 +66,6 @@ func runConfigCheck(_ context.Context, env *environment, args []string) error {
 	for _, note := range c.Notes {
 		say(env.stderr, "note: %s", note)
 	}
-	for _, err := range c.Unsupported() {
-		say(env.stderr, "note: %v", err)
-	}
 	_, err = fmt.Fprintf(env.stdout, "%s: ok, %s\n", flags.Arg(0), countConfig(c))
 	return err
 }

@@ -89,7 +89,7 @@ func demo(ctx context.Context, env *environment, path string) (err error) {
 func demoCapture(path string, packets int) *captureOptions {
 	return &captureOptions{
 		iface: demoInterface, mode: loader.ModeAuto, count: uint64(packets), judge: mirror.Defaults(),
-		policy: mirror.TakeAll(), what: "all VNIs", output: outputFlags{path: path},
+		policy: mirror.TakeAll(), what: "all VNIs", output: outputFlags{path: path, live: true},
 	}
 }
 

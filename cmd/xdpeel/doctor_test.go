@@ -50,7 +50,7 @@ func TestDoctorConfiguration(t *testing.T) {
 	w := newWire(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "xdpeel.yaml")
-	text := "http: 0.0.0.0:9478\nmode: generic\noutputs: {all: {type: pcapng, path: " + dir + "/new/%Y.pcapng, keep_size: 1MiB}}\n"
+	text := "http: 0.0.0.0:9478\nmode: generic\noutputs: {all: {type: pcapng, path: " + dir + "/new/%Y.pcapng, rotate_every: 1h, keep_size: 1MiB}}\n"
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

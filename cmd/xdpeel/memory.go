@@ -27,8 +27,11 @@ func needOf(c *config.Config) (need, error) {
 		kernel:  kernel.Rings + kernel.Tables + 2*kernel.Policy,
 		process: ownBytes + 2*kernel.Policy + c.Buffer,
 	}
-	for range c.Outputs {
+	for _, o := range c.Outputs {
 		n.process += int64(export.SegmentBytes + export.FileBytes)
+		if o.Path != "" {
+			n.process += export.ArchiveBytes(o.Path, o.Split)
+		}
 	}
 	return n, nil
 }

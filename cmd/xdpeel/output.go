@@ -18,6 +18,7 @@ type outputFlags struct {
 	rotateEvery uint
 	files       uint
 	ledger      string
+	live        bool // packets come as they are captured
 }
 
 func (o *outputFlags) registerRotation(flags *pflag.FlagSet) {
@@ -91,5 +92,6 @@ func (o *outputFlags) open(env *environment, snapLength int, book sessionBook) (
 		RotateSize:  int64(o.rotateSize),
 		RotateEvery: time.Duration(o.rotateEvery) * time.Second,
 		Files:       int(o.files),
+		Live:        o.live,
 	})
 }

@@ -103,8 +103,8 @@ func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (ou
 	var to sink
 	var err error
 	switch c.Type {
-	case config.OutputPcapng:
-		to, err = openFile(c, book, follower)
+	case config.OutputPcapng, config.OutputPcap:
+		to, err = openFiles(c, book, follower, s.log)
 	case config.OutputAFPacket:
 		to, err = export.NewPacketSender(c.Interface)
 	default:

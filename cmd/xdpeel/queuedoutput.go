@@ -126,6 +126,16 @@ func (o *queuedOutput) check() {
 	}
 }
 
+// look sees what time alone has done to the sink: it may have failed, or may take
+// packets again.
+func (o *queuedOutput) look() {
+	if o.why() != nil {
+		o.retry()
+	} else if err := o.sink.Flush(); err != nil {
+		o.fail(err)
+	}
+}
+
 // retry has a failed sink try again, if it is time.
 func (o *queuedOutput) retry() {
 	now := time.Now()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -61,22 +60,15 @@ func runRun(ctx context.Context, env *environment, args []string) error {
 	return runDaemon(ctx, env, o, c)
 }
 
-// loadRunnable reads a configuration that the daemon can do all of. slots are
-// those of the outputs there are; see config.Load.
+// loadRunnable reads a configuration that a daemon can run by. slots are those of the
+// outputs there are; see config.Load.
 func loadRunnable(path string, slots map[string]int) (*config.Config, error) {
 	c, err := config.Load(path, slots)
 	if err != nil {
 		return nil, err
 	}
-	missing := c.Unsupported()
 	if len(c.Interfaces) == 0 {
-		missing = append(missing, errors.New("no interfaces: name those where mirrored packets arrive"))
-	}
-	if len(missing) > 0 {
-		for i, err := range missing {
-			missing[i] = fmt.Errorf("%s: %w", path, err)
-		}
-		return nil, errors.Join(missing...)
+		return nil, fmt.Errorf("%s: no interfaces: name those where mirrored packets arrive", path)
 	}
 	return c, nil
 }

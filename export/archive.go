@@ -1,0 +1,348 @@
+package export
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+const (
+	// tickInterval is how often an Archive looks at what time alone brings about:
+	// frames that have waited, a window that is over, a file that was removed.
+	tickInterval = 50 * time.Millisecond
+	// windowGrace is how long after its window a file waits for late packets.
+	windowGrace = 2 * time.Second
+	// resumeRoom is how many bytes must be free for a full disk to be tried again.
+	resumeRoom = 32 << 10
+	// openFiles is how many sessions have a file open at a time.
+	openFiles = 64
+	// splitBufferSize is bufferSize of each of them.
+	splitBufferSize = 64 << 10
+)
+
+// ArchiveOptions say what files an Archive keeps.
+type ArchiveOptions struct {
+	// File says how the files are named and what they hold. Its path may have
+	// conversions of sessions if it is split. Stdout, Aligned, Files and Live are not
+	// looked at.
+	File     FileOptions
+	Split    bool // a file for each session
+	Keep     Keep
+	Owner    Owner
+	Command  Command
+	Finished func(path string) // is given the name of each complete file; nil: nobody is
+	Log      *slog.Logger
+}
+
+// ArchiveBytes is the most memory that an Archive of files with this path takes, in
+// bytes, beyond FileBytes.
+func ArchiveBytes(path string, split bool) int64 {
+	files, buffer := 1, bufferSize
+	if split {
+		files, buffer = openFiles, splitBufferSize
+	}
+	if newPacker(path) != nil {
+		buffer += 2*bundlesUnderWay*buffer + 4*zstdWindow
+	}
+	return int64(files * buffer)
+}
+
+// Archive is a Sink that keeps files in a directory for good. A file has ".part"
+// behind its name until it is complete and on the disk. What an earlier process
+// left of its files is completed.
+//
+// All but Write, Flush, Resume, Close and Discard happens on goroutines of its own,
+// which Close ends.
+type Archive struct {
+	options   ArchiveOptions
+	hidden    *hiddenParts
+	account   *account
+	publisher *publisher
+
+	mu      sync.Mutex
+	files   map[mirror.Session]*File // by session; if it is not split, one under the zero session
+	used    []mirror.Session         // the keys of files, that which was used last in the end
+	pending error                    // what failed between the calls
+	closed  bool
+
+	stop    chan struct{}
+	ticking sync.WaitGroup
+}
+
+// NewArchive opens the first file, unless files are split by session: then it makes
+// sure of the directory. Its error is that of NewFile.
+func NewArchive(o ArchiveOptions) (*Archive, error) {
+	pattern, err := newPattern(o.File.Path)
+	if err != nil {
+		return nil, newWriteError("open", o.File.Path, err)
+	}
+	o.File.Aligned, o.File.Live, o.File.Files = true, true, 0
+	a := &Archive{
+		options: o, hidden: &hiddenParts{pattern, o.Owner}, account: newAccount(),
+		files: make(map[mirror.Session]*File), stop: make(chan struct{}),
+	}
+	application, _, _ := strings.Cut(o.File.Application, " ")
+	a.publisher = &publisher{
+		log: o.Log, account: a.account, pattern: pattern, format: o.File.Format, application: application,
+		shelf: &shelf{pattern: pattern, keep: o.Keep}, command: o.Command, finished: o.Finished,
+	}
+	if err := a.open(); err != nil {
+		return nil, err
+	}
+	a.publisher.start()
+	a.ticking.Go(a.tick)
+	return a, nil
+}
+
+func (a *Archive) open() error {
+	if !a.options.Split {
+		f, err := a.file(mirror.Session{})
+		if err != nil {
+			return err
+		}
+		return f.begin(time.Now())
+	}
+	info, err := os.Stat(a.hidden.pattern.root)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: a.hidden.pattern.root, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return newWriteError("open", a.hidden.pattern.root, err)
+	}
+	return nil
+}
+
+// file returns the file of a session, which it prepares if there is none.
+func (a *Archive) file(session mirror.Session) (*File, error) {
+	if f := a.files[session]; f != nil {
+		return f, nil
+	}
+	o := a.options.File
+	if a.options.Split {
+		name := ""
+		if o.Name != nil {
+			name = o.Name(session)
+		}
+		o.Path = expandSession(o.Path, session, name)
+	}
+	f, err := prepareFile(o, a.hidden.create, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	f.account = a.account
+	if a.options.Split {
+		f.limit = splitBufferSize
+	}
+	f.retire = func(p retiredPart) { a.publisher.retired <- p }
+	a.files[session] = f
+	a.used = append(a.used, session)
+	return f, nil
+}
+
+// Account says what became of the packets; see Sink. Packets of a file that the disk
+// did not take, or that somebody removed, go from those delivered to those lost.
+func (a *Archive) Account() mirror.OutputAccount { return a.account.snapshot() }
+
+// Files says what became of files. Any goroutine may ask.
+func (a *Archive) Files() FileCounts { return a.publisher.counts() }
+
+// Write adds the packets of b to the files of their sessions. Its errors are a
+// *WriteError. A file that fails is ended behind its last whole block, and packets
+// for it are lost until Resume.
+func (a *Archive) Write(b *mirror.Batch) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.account.offer(len(b.Packets))
+	if a.closed {
+		a.account.losePackets(mirror.LossWriteError, b.Packets)
+		return nil
+	}
+	err := a.takePending()
+	for packets := b.Packets; len(packets) > 0; {
+		n, session := len(packets), mirror.Session{}
+		if a.options.Split {
+			n, session = stretchOf(packets)
+		}
+		if failed := a.take(session, packets[:n]); failed != nil {
+			err = errors.Join(err, failed)
+		}
+		packets = packets[n:]
+	}
+	return err
+}
+
+// stretchOf is how many packets at the beginning are of the first one's session.
+func stretchOf(packets []mirror.Packet) (n int, session mirror.Session) {
+	session = packets[0].Session
+	for n = 1; n < len(packets) && packets[n].Session == session; n++ {
+	}
+	return n, session
+}
+
+// take adds packets to the file of a session.
+func (a *Archive) take(session mirror.Session, packets []mirror.Packet) error {
+	f, err := a.file(session)
+	if err != nil {
+		a.account.losePackets(mirror.LossWriteError, packets)
+		return err
+	}
+	err = a.check(f, f.take(packets))
+	if a.options.Split {
+		err = errors.Join(err, a.use(session))
+	}
+	return err
+}
+
+// use notes that a session's file is used, and ends the one that was not for longest
+// if too many are open.
+func (a *Archive) use(session mirror.Session) error {
+	if last := len(a.used) - 1; a.used[last] != session {
+		at := slices.Index(a.used, session)
+		a.used = append(slices.Delete(a.used, at, at+1), session)
+	}
+	if len(a.used) <= openFiles {
+		return nil
+	}
+	oldest := a.files[a.used[0]]
+	delete(a.files, a.used[0])
+	a.used = slices.Delete(a.used, 0, 1)
+	return oldest.end()
+}
+
+// check ends a file that failed.
+func (a *Archive) check(f *File, err error) error {
+	if err != nil {
+		f.quit()
+	}
+	return err
+}
+
+// Flush hands on what waits, but for what File.Flush keeps. Its error is a *WriteError.
+func (a *Archive) Flush() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.takePending()
+	if failed := a.flush(); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
+func (a *Archive) flush() (err error) {
+	for _, f := range a.files {
+		if f.stopped != "" {
+			continue
+		}
+		if failed := a.check(f, f.Flush()); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}
+	return err
+}
+
+func (a *Archive) takePending() error {
+	err := a.pending
+	a.pending = nil
+	return err
+}
+
+// tick does what time brings about. What fails by it the next Write tells.
+func (a *Archive) tick() {
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-a.stop:
+			return
+		case now := <-ticker.C:
+			a.mu.Lock()
+			a.pending = errors.Join(a.pending, a.flush(), a.expire(now))
+			a.mu.Unlock()
+		}
+	}
+}
+
+// expire ends files whose window is over, and gives up those that were removed.
+func (a *Archive) expire(now time.Time) error {
+	var errs []error
+	open := int64(0)
+	for _, f := range a.files {
+		switch {
+		case !f.isOpen:
+			continue
+		case f.part.isGone():
+			errs = append(errs, f.giveUp())
+			continue
+		case f.windows() && f.run.packets > 0 && now.UnixNano() > f.run.window+int64(f.options.RotateEvery+windowGrace):
+			errs = append(errs, a.check(f, f.end()))
+		}
+		open += f.written
+	}
+	a.publisher.open.Store(open)
+	return errors.Join(errs...)
+}
+
+// giveUp counts what is in a file as lost that was removed.
+func (f *File) giveUp() error {
+	err := f.drain("write")
+	f.account.takeBack(mirror.LossFileRemoved, f.run.delivered)
+	removed := newWriteError("write", f.part.place(), fs.ErrNotExist)
+	removed.Loss = mirror.LossFileRemoved
+	f.run.packets, f.run.delivered = 0, 0
+	return errors.Join(removed, err, f.give(func() error { return nil }))
+}
+
+// Resume takes packets again after an error of Write or Flush, for all files. Its
+// error is a *WriteError, after which packets of some are lost as before.
+func (a *Archive) Resume() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var errs []error
+	for _, f := range a.files {
+		if f.stopped == mirror.LossDiskFull {
+			if free, err := freeBytes(a.hidden.pattern.root); err == nil && free < resumeRoom {
+				return newWriteError("resume", a.options.File.Path, syscall.ENOSPC)
+			}
+		}
+		errs = append(errs, f.Resume())
+	}
+	return errors.Join(errs...)
+}
+
+// Close completes all files and returns once they are on the disk and have their
+// names, and their commands have ended. A second call does nothing. Its errors are
+// of files that are not whole.
+func (a *Archive) Close() error {
+	return a.shut((*File).Close)
+}
+
+// Discard closes the archive as if it had never been opened, if it has no packet;
+// else it closes it.
+func (a *Archive) Discard() error {
+	return a.shut((*File).Discard)
+}
+
+func (a *Archive) shut(end func(*File) error) error {
+	a.mu.Lock()
+	if a.closed {
+		a.mu.Unlock()
+		return nil
+	}
+	a.closed = true
+	errs := []error{a.takePending()}
+	for _, f := range a.files {
+		errs = append(errs, end(f))
+	}
+	a.mu.Unlock()
+	close(a.stop)
+	a.ticking.Wait()
+	return errors.Join(append(errs, a.publisher.close())...)
+}

@@ -1,0 +1,198 @@
+package export
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+const (
+	// retiredWaiting is how many files may wait to be brought to the disk. With one
+	// more, writing waits for that as well.
+	retiredWaiting = 16
+	// keepInterval is how often the bounds of an output are looked at.
+	keepInterval = time.Second
+)
+
+// FileCounts are an output's files by what became of them, since it was opened.
+type FileCounts struct {
+	Complete       uint64 `json:"complete"`        // got their names
+	Recovered      uint64 `json:"recovered"`       // of them, those that an earlier process had left
+	Damaged        uint64 `json:"damaged"`         // the disk did not take: they end in .damaged
+	Deleted        uint64 `json:"deleted"`         // were the oldest, and more than may be kept
+	CommandsFailed uint64 `json:"commands_failed"` // had their command fail, or none run
+}
+
+// publisher brings files that are complete to the disk and gives them their names,
+// deletes the oldest, and runs the command of each: all that would have those wait
+// who write.
+type publisher struct {
+	log         *slog.Logger
+	account     *account
+	pattern     *pattern
+	format      Format // of its files
+	application string // that wrote them: a word
+	shelf       *shelf
+	command     Command
+	// finished takes the name of each file once its command has ended; nil: nobody.
+	finished func(path string)
+
+	retired  chan retiredPart
+	commands chan string
+	work     sync.WaitGroup
+	open     atomic.Int64 // bytes of files that are not complete
+	nameless []retiredPart
+	closing  atomic.Bool
+	failure  error // of the files that were left when it was closed
+
+	complete, recovered, damaged, deleted, commandsFailed atomic.Uint64
+}
+
+// start has the publisher see to what an earlier process left, then to what comes.
+func (p *publisher) start() {
+	p.retired = make(chan retiredPart, retiredWaiting)
+	p.commands = make(chan string, commandsWaiting)
+	p.work.Go(p.runCommands)
+	p.work.Go(func() {
+		defer close(p.commands)
+		p.recoverLeft()
+		if err := p.shelf.list(); err != nil {
+			p.log.Error("files of earlier runs cannot be listed", "error", err)
+		}
+		p.run()
+	})
+}
+
+// close returns once all files that came are seen to.
+func (p *publisher) close() error {
+	p.closing.Store(true)
+	close(p.retired)
+	p.work.Wait()
+	return p.failure
+}
+
+func (p *publisher) run() {
+	ticker := time.NewTicker(keepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case next, ok := <-p.retired:
+			if !ok {
+				p.nameAgain()
+				for _, left := range p.nameless {
+					p.failure = errors.Join(p.failure, errors.New("file stays behind as "+left.place()), left.out.Close())
+				}
+				return
+			}
+			if err := p.publish(next); err != nil && p.closing.Load() {
+				p.failure = errors.Join(p.failure, err)
+			}
+		case <-ticker.C:
+			p.nameAgain()
+		}
+		p.trim()
+	}
+}
+
+// publish brings a file to the disk and gives it its name. Once the disk has failed
+// to take a file, asking again proves nothing: it forgets what it could not write.
+func (p *publisher) publish(file retiredPart) error {
+	end := ""
+	syncErr := file.out.Sync()
+	switch {
+	case file.isGone():
+		p.account.takeBack(mirror.LossFileRemoved, file.packets)
+		p.log.Error("file was removed before it was complete", "file", file.place(), "packets", file.packets)
+		return errors.Join(fs.ErrNotExist, file.out.Close())
+	case syncErr != nil:
+		end = damagedEnd
+		p.damaged.Add(1)
+		p.account.takeBack(mirror.LossSyncError, file.packets)
+		p.log.Error("disk did not take a file: it is damaged", "file", file.place(), "packets", file.packets, "error", syncErr)
+	}
+	err := p.name(file, end)
+	if err != nil && end == "" {
+		p.nameless = append(p.nameless, file)
+		return nil // as long as it is tried again
+	}
+	return errors.Join(syncErr, err, file.out.Close())
+}
+
+// name gives a file its name, and has all done that is done to a complete one.
+func (p *publisher) name(file retiredPart, end string) error {
+	path, err := file.show(end)
+	if err != nil {
+		p.log.Error("file cannot be named", "file", file.place(), "error", err)
+	}
+	if path == "" {
+		return err
+	}
+	if err := p.shelf.add(path); err != nil {
+		p.log.Error("file is gone already", "file", path, "error", err)
+	}
+	if end != "" {
+		return nil
+	}
+	p.complete.Add(1)
+	p.announce(path)
+	return nil
+}
+
+// announce has the command run for a file.
+func (p *publisher) announce(path string) {
+	select {
+	case p.commands <- path:
+	default:
+		p.commandsFailed.Add(1)
+		p.log.Error("too many files wait for their command: it is not run", "file", path)
+	}
+}
+
+// nameAgain tries to name the files that could not be.
+func (p *publisher) nameAgain() {
+	nameless := p.nameless
+	p.nameless = nil
+	for _, file := range nameless {
+		if p.name(file, "") != nil {
+			p.nameless = append(p.nameless, file)
+		} else if err := file.out.Close(); err != nil {
+			p.log.Error("file is not closed in order", "file", file.path, "error", err)
+		}
+	}
+}
+
+func (p *publisher) trim() {
+	deleted, err := p.shelf.trim(p.open.Load())
+	p.deleted.Add(uint64(deleted))
+	if err != nil {
+		p.log.Error("the oldest files cannot be deleted", "error", err)
+	}
+}
+
+// runCommands runs the commands of files, one after the other.
+func (p *publisher) runCommands() {
+	for path := range p.commands {
+		if len(p.command.Arguments) > 0 {
+			if err := p.command.run(path); err != nil {
+				p.commandsFailed.Add(1)
+				p.log.Error("command of a file failed", "file", path, "error", err)
+			}
+		}
+		if p.finished != nil {
+			p.finished(path)
+		}
+	}
+}
+
+// counts may be called at any time.
+func (p *publisher) counts() FileCounts {
+	return FileCounts{
+		Complete: p.complete.Load(), Recovered: p.recovered.Load(), Damaged: p.damaged.Load(),
+		Deleted: p.deleted.Load(), CommandsFailed: p.commandsFailed.Load(),
+	}
+}

@@ -1,0 +1,113 @@
+package export
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// errNotOurs is of a file that is named like one of ours.
+var errNotOurs = errors.New("it is not a capture file of xdpeel's")
+
+// recoverLeft gives the files their names that an earlier process did not complete,
+// each cut behind its last whole block. What another process writes is left alone.
+func (p *publisher) recoverLeft() {
+	left, err := p.pattern.find(hiddenEnd)
+	if err != nil {
+		p.log.Error("files of earlier runs cannot be looked for", "error", err)
+	}
+	for _, file := range left {
+		if err := p.recover(file.path); err != nil {
+			p.log.Error("file of an earlier run cannot be recovered", "file", file.path, "error", err)
+		}
+	}
+}
+
+// recover recovers one file.
+func (p *publisher) recover(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if !lockNamed(path, file) {
+		return file.Close()
+	}
+	name := strings.TrimSuffix(path, hiddenEnd)
+	size, s, err := p.mend(name, file)
+	if err != nil || s.packets == 0 {
+		if err == nil {
+			err = os.Remove(path)
+		}
+		return errors.Join(err, file.Close())
+	}
+	p.log.Info("file of an earlier run is complete", "file", name, "packets", s.packets, "bytes_cut", size)
+	p.recovered.Add(1)
+	info, err := file.Stat()
+	if err != nil {
+		return errors.Join(err, file.Close())
+	}
+	// Its packets are in no account of this process.
+	left := retiredPart{part: part{path: name, hidden: true, out: file, regular: true, info: info}, name: name}
+	return p.publish(left)
+}
+
+// mend cuts a file behind its last whole block and ends it, and returns how many
+// bytes were cut.
+func (p *publisher) mend(name string, file *os.File) (cut int64, s *scan, err error) {
+	s = &scan{format: p.format, application: p.application}
+	whole, end, err := s.read(name, file)
+	size, sizeErr := file.Seek(0, io.SeekEnd)
+	if err = errors.Join(err, sizeErr); err != nil {
+		return 0, s, err
+	}
+	if !s.begun && size > 0 {
+		return 0, s, errNotOurs
+	}
+	if err := file.Truncate(whole); err != nil {
+		return 0, s, err
+	}
+	if _, err := file.WriteAt(end, whole); err != nil {
+		return 0, s, errors.Join(err, file.Truncate(whole))
+	}
+	return size - whole, s, nil
+}
+
+// read reads a file up to where it ceases to be whole, and returns what is to be put
+// there so that it is a complete one.
+func (s *scan) read(name string, file io.Reader) (whole int64, end []byte, err error) {
+	switch filepath.Ext(name) {
+	case ".zst":
+		whole, digest, err := s.zstdFrame(file)
+		blocks := s.end()
+		_, _ = digest.Write(blocks)
+		return whole, append(appendStored(nil, blocks), zstdEnd(digest)...), err
+	case ".gz":
+		whole, err := s.gzipMembers(file)
+		if end = s.end(); len(end) > 0 {
+			end = gzipCodec{}.pack(nil, end)
+		}
+		return whole, end, err
+	}
+	whole, err = s.plain(file)
+	return whole, s.end(), err
+}
+
+// plain reads a file that is not compressed, and returns where it ceases to be whole.
+func (s *scan) plain(file io.Reader) (whole int64, err error) {
+	buffer, filled := make([]byte, 4*maxBlock), 0
+	for {
+		n, err := io.ReadFull(file, buffer[filled:])
+		filled += n
+		taken := s.add(buffer[:filled])
+		whole += int64(taken)
+		filled = copy(buffer, buffer[taken:filled])
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || taken == 0 {
+			return whole, nil
+		}
+		if err != nil {
+			return whole, err
+		}
+	}
+}
