@@ -67,8 +67,8 @@ func createPart(path string, suffix int) (part, error) {
 
 // tryPart opens one name, or returns errTaken.
 func tryPart(name string, isAsked bool) (part, error) {
-	// The umask decides who may read it, as it does for tcpdump.
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o666)
+	// Captured traffic is not for everybody on the host; the umask may take more away.
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o640)
 	if err == nil {
 		return adopt(part{path: name, out: file, created: true}, file)
 	}

@@ -113,6 +113,7 @@ func TestJudgements(t *testing.T) {
 		{"free", judgeOccupant("ens5", nil), []string{"ok"}},
 		{"ours", judgeOccupant("ens5", &loader.Holder{ID: 7, Name: "xdpeel", Ours: true}), []string{"note: xdpeel detach -i ens5"}},
 		{"others", judgeOccupant("ens5", &loader.Holder{ID: 7, Name: "cil_xdp_entry"}), []string{"failure: bpftool net show dev ens5"}},
+		{"hidden", judgeOccupant("ens5", &loader.Holder{ID: 7, Hidden: true}), []string{"failure: sudo xdpeel doctor -i ens5"}},
 		{"port free", judgePorts("ens5", nil, true), []string{"ok"}},
 		{"socket", judgePorts("ens5", []listener{{port: 4789, holder: "suricata (pid 1)"}}, false), []string{"warning"}},
 		{"device", judgePorts("ens5", []listener{{port: 4789, device: "vxlan0"}}, false), []string{"warning: ip link del vxlan0"}},

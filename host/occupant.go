@@ -18,6 +18,12 @@ func judgeOccupant(name string, holder *loader.Holder) []Finding {
 	switch {
 	case holder == nil:
 		return found("%s carries no XDP program", name)
+	case holder.Hidden:
+		return []Finding{{
+			Level: Failure, Found: fmt.Sprintf("%s carries an XDP program (id %d)", name, holder.ID),
+			Why:    "an interface takes one; whose it is takes CAP_SYS_ADMIN to tell",
+			Remedy: "sudo xdpeel doctor -i " + name,
+		}}
 	case holder.Ours:
 		return []Finding{{
 			Level: Note, Found: fmt.Sprintf("%s carries xdpeel's program (id %d)", name, holder.ID),

@@ -220,7 +220,7 @@ func TestForeignProgramIsLeftAlone(t *testing.T) {
 				id := carries(t, far)
 				_, err := attach(t, newProgram(t, mirror.Options{}), far, mode)
 				occupied := (*OccupiedError)(nil)
-				if !errors.As(err, &occupied) || occupied.Holder != (Holder{ebpf.ProgramID(id), "xdpeel", false}) {
+				if !errors.As(err, &occupied) || occupied.Holder != (Holder{ID: ebpf.ProgramID(id), Name: "xdpeel", Ours: false}) {
 					t.Errorf("attach: %v, want *OccupiedError of foreign program %d", err, id)
 				}
 				var holder *Holder

@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/bpf"
 )
@@ -17,6 +18,9 @@ type Holder struct {
 	ID   ebpf.ProgramID
 	Name string // as the kernel knows it, at most 15 bytes
 	Ours bool   // it is xdpeel's
+	// Hidden is of one that this process may not look at, which takes CAP_SYS_ADMIN:
+	// nothing but the ID is known.
+	Hidden bool
 }
 
 // OccupiedError says that an interface carries an XDP program already.
@@ -26,6 +30,9 @@ type OccupiedError struct {
 }
 
 func (e *OccupiedError) Error() string {
+	if e.Holder.Hidden {
+		return fmt.Sprintf("interface %q already carries an XDP program (id %d); whose it is takes CAP_SYS_ADMIN to tell", e.Interface, e.Holder.ID)
+	}
 	return fmt.Sprintf("interface %q already carries the XDP program %q (id %d)", e.Interface, e.Holder.Name, e.Holder.ID)
 }
 
@@ -42,6 +49,10 @@ func holderOf(iface netlink.Link) (*Holder, error) {
 	holder := &Holder{ID: ebpf.ProgramID(xdp.ProgId)}
 	program, err := ebpf.NewProgramFromID(holder.ID)
 	if errors.Is(err, os.ErrNotExist) {
+		return holder, nil
+	}
+	if errors.Is(err, unix.EPERM) {
+		holder.Hidden = true
 		return holder, nil
 	}
 	if err != nil {
@@ -88,6 +99,9 @@ func Detach(name string) (*Holder, error) {
 		return nil, err
 	}
 	holder, err := holderOf(iface)
+	if err == nil && holder != nil && holder.Hidden {
+		return nil, &CapabilityError{[]string{"CAP_SYS_ADMIN"}}
+	}
 	if err != nil || holder == nil || !holder.Ours {
 		return holder, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type daemon struct {
 	outputs    *outputs
 	pump       *pump
 	counters   *host.CounterReader
+	supervisor *supervisor
 	started    time.Time
 	draining   atomic.Bool // it was told to end, and goes on for a while
 	toldAt     time.Time   // when; serve's own
@@ -48,7 +50,12 @@ type configState struct {
 // runDaemon runs until ctx is done, and accounts for every packet in the end.
 func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Config) (err error) {
 	hangups := env.hangups() // from here on one is no end
-	d := &daemon{path: o.path, log: o.log, started: time.Now()}
+	if env.confine != nil {
+		if err := env.confine(); err != nil {
+			return err
+		}
+	}
+	d := &daemon{path: o.path, log: o.log, supervisor: findSupervisor(), started: time.Now()}
 	d.state = configState{config: c, names: namesOf(c.Policy), generation: 1, loadedAt: d.started}
 	if err := checkMemory(c); err != nil {
 		return err
@@ -74,6 +81,7 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	}
 	d.pump = newPump(reader, d.outputs.backlog)
 	stopServing := d.serveHTTP(sites)
+	d.supervisor.ready(d.summary())
 	runErr := d.run(ctx, hangups, reader)
 	stopServing()
 	closeErr := errors.Join(reader.Close(), d.outputs.close())
@@ -102,6 +110,13 @@ func (d *daemon) begin(c *config.Config) error {
 		d.log.Warn("on_exit: keep is not in this version: the program comes off its interfaces when xdpeel ends", "hint", "on_exit: detach says so")
 	}
 	return nil
+}
+
+// summary is a line for the service manager's status.
+func (d *daemon) summary() string {
+	c := d.current()
+	return fmt.Sprintf("%s on %s, generation %d: %d sessions, %d outputs",
+		c.config.Mode, strings.Join(c.config.Interfaces, ", "), c.generation, len(c.config.Policy.Sessions), len(c.config.Outputs))
 }
 
 // logNotes says what is not wrong with a configuration but worth knowing.
@@ -149,6 +164,9 @@ func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-c
 			}
 			d.outputs.check(now)
 			d.outputs.closeRetired(d.pump.isPast)
+			if !d.pump.isStuck() {
+				d.supervisor.alive(now)
+			}
 		}
 	}
 }
@@ -158,7 +176,9 @@ func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-c
 func (d *daemon) drain(cause error) {
 	d.toldAt = time.Now()
 	d.draining.Store(true)
-	d.log.Info("ending", "cause", cause, "after", d.current().config.Drain)
+	wait := d.current().config.Drain
+	d.log.Info("ending", "cause", cause, "after", wait)
+	d.supervisor.stopping(wait)
 }
 
 // drained says when the daemon has drained: never, if it was not told to end. A

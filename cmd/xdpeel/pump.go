@@ -27,6 +27,7 @@ type pump struct {
 	// Nanoseconds since start.
 	reading  atomic.Int64 // when the read that goes on began; 0: none does
 	caughtUp atomic.Int64 // when the last read began that left nothing in the rings
+	turned   atomic.Int64 // when the last read ended
 }
 
 func newPump(reader *loader.Reader, backlog *export.Backlog) *pump {
@@ -40,6 +41,7 @@ func (p *pump) run() error {
 		begun := max(int64(time.Since(p.start)), 1)
 		p.reading.Store(begun)
 		err := p.reader.Read(batch)
+		p.turned.Store(int64(time.Since(p.start)))
 		p.reading.Store(0)
 		if err == io.EOF {
 			return nil
@@ -62,4 +64,12 @@ func (p *pump) isPast(t time.Time) bool {
 	}
 	reading := time.Duration(p.reading.Load())
 	return reading > 0 && time.Since(p.start)-max(reading, at) > idleWait
+}
+
+// stuckAfter is far longer than anything takes that the pump does between two reads.
+const stuckAfter = 5 * time.Second
+
+// isStuck reports whether the pump does not get to read any more, which must not be.
+func (p *pump) isStuck() bool {
+	return p.reading.Load() == 0 && time.Since(p.start)-time.Duration(p.turned.Load()) > stuckAfter
 }

@@ -14,6 +14,8 @@ import (
 // reload reads the configuration again, as asked for at a time. What is wrong with
 // it changes nothing.
 func (d *daemon) reload(asked time.Time) {
+	d.supervisor.reloading()
+	defer func() { d.supervisor.ready(d.summary()) }()
 	next, err := d.change()
 	took := time.Since(asked)
 	d.update(func(s *configState) {

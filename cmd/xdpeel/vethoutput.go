@@ -71,7 +71,7 @@ func (o *vethOutput) release() {
 		return
 	}
 	if err := o.veth.Close(); err != nil {
-		o.log.Error("veth is not closed in order", "error", err)
+		o.log.Error("veth is not closed in order", "error", err, "hint", "`xdpeel detach` and `ip link del` remove what is left")
 	}
 	o.veth = nil
 }
@@ -169,7 +169,7 @@ func (o *vethOutput) look() {
 // fail remembers why nothing arrives, and says so if it is news.
 func (o *vethOutput) fail(err error) {
 	if before := o.why(); before == nil || before.Error() != err.Error() {
-		o.log.Error("output takes no packets", "error", err)
+		o.log.Error("output takes no packets", "error", err, "hint", "it is looked at again every second; docs/veth.md tells what a consumer needs")
 	}
 	o.failure.set(err)
 }

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// somebody is a user who is not root.
+const somebody = 65534
+
+// capabilityNames are those of the daemon's.
+var capabilityNames = map[uintptr]string{
+	unix.CAP_BPF: "CAP_BPF", unix.CAP_PERFMON: "CAP_PERFMON", unix.CAP_NET_ADMIN: "CAP_NET_ADMIN", unix.CAP_SYS_ADMIN: "CAP_SYS_ADMIN",
+}
+
+// unprivileged has a command run as somebody who has the capabilities and no others.
+func unprivileged(t *testing.T, dir string, capabilities []uintptr, binary string, args ...string) *exec.Cmd {
+	t.Helper()
+	for at := filepath.Dir(binary); at != "/"; at = filepath.Dir(at) {
+		if strings.HasPrefix(at, os.TempDir()+"/") {
+			if err := os.Chmod(at, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cmd := exec.Command(binary, args...)
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: somebody, Gid: somebody},
+		AmbientCaps: capabilities,
+	}
+	return cmd
+}
+
+// The daemon runs as somebody with three capabilities; with any of them taken away it
+// says which, in one sentence, and leaves nothing behind.
+func TestRunPrivileges(t *testing.T) {
+	w := newWire(t)
+	dir, binary := t.TempDir(), buildBinary(t)
+	path := filepath.Join(dir, "xdpeel.yaml")
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(daemonConfig(everything), "DIR", dir)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, somebody, somebody); err != nil {
+		t.Fatal(err)
+	}
+	needed := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
+	for _, missing := range needed {
+		rest := slices.DeleteFunc(slices.Clone(needed), func(c uintptr) bool { return c == missing })
+		said := new(lockedBuffer)
+		cmd := unprivileged(t, "/", rest, binary, "run", "--config", path)
+		cmd.Stderr = said
+		if err := w.far.Namespace.Start(cmd); err != nil {
+			t.Fatal(err)
+		}
+		name := capabilityNames[missing]
+		want := fmt.Sprintf("xdpeel: error: missing privilege: %s\nxdpeel: hint: run it as root, or grant them: setcap %s+ep $(command -v xdpeel)\n", name, strings.ToLower(name))
+		if err := cmd.Wait(); err == nil || said.String() != want {
+			t.Errorf("without %s: %v, said %q, want %q", name, err, said, want)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.pcapng")); err != nil || len(left) > 0 {
+		t.Errorf("%v: left %v behind", err, left)
+	}
+
+	stderr := new(lockedBuffer)
+	cmd := unprivileged(t, "/", needed, binary, "run", "--config", path)
+	cmd.Stderr = stderr
+	if err := w.far.Namespace.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	r := &running{t: t, stderr: stderr}
+	r.await("msg=listening")
+	outer, inner := conversation()
+	w.send(t, outer...)
+	checkStatus(t, cmd.Process.Pid)
+	for _, signal := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		if signal == syscall.SIGHUP {
+			r.await("configuration reloaded")
+		}
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(stderr.String(), fmt.Sprintf("%d delivered, none lost", len(inner))) {
+		t.Errorf("%v, said %s", err, stderr)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "all.pcapng")); err != nil || info.Mode().Perm()&0o007 != 0 {
+		t.Errorf("%v: captured packets are for everybody: %v", err, info.Mode())
+	}
+}
+
+// checkStatus looks at what a process may do: get no new privileges, ever.
+func checkStatus(t *testing.T, pid int) {
+	t.Helper()
+	statuses, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(statuses) == 0 {
+		t.Fatalf("%v: no threads", err)
+	}
+	for _, path := range statuses {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // a thread that has ended
+		}
+		if !regexp.MustCompile(`(?m)^NoNewPrivs:\s+1$`).Match(text) {
+			t.Errorf("%s: may get new privileges", path)
+		}
+	}
+}
+
+// Whose program an interface carries is for the privileged to know, and to take off.
+func TestHiddenHolder(t *testing.T) {
+	w := newWire(t)
+	w.run(t, everything)
+	binary := buildBinary(t)
+	needed := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
+	for _, test := range []struct {
+		line string
+		want string
+	}{
+		{"capture -i far -c 1", `interface "far" already carries an XDP program \(id \d+\); whose it is takes CAP_SYS_ADMIN to tell`},
+		{"detach -i far", `missing privilege: CAP_SYS_ADMIN`},
+		{"doctor -i far", `xdpeel would not run on far as asked`},
+	} {
+		said := new(lockedBuffer)
+		cmd := unprivileged(t, "/", needed, binary, strings.Fields(test.line)...)
+		cmd.Stderr = said
+		if err := w.far.Namespace.Start(cmd); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil || !regexp.MustCompile("^xdpeel: error: "+test.want).MatchString(said.String()) {
+			t.Errorf("%s: %v, said %q, want %q", test.line, err, said, test.want)
+		}
+	}
+}
