@@ -12,7 +12,7 @@ import (
 // Owner says whose an output's files are, and who may read them.
 type Owner struct {
 	User, Group int         // numbers; -1 leaves what the kernel gives
-	Mode        os.FileMode // permissions; 0: what the umask leaves of 0666
+	Mode        os.FileMode // permissions; 0: what the umask leaves of 0640
 }
 
 // hiddenParts creates files that have hiddenEnd behind their names until they are
@@ -51,7 +51,7 @@ func (h *hiddenParts) try(name string) (part, error) {
 			return part{}, errTaken
 		}
 	}
-	file, err := os.OpenFile(name+hiddenEnd, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o666)
+	file, err := os.OpenFile(name+hiddenEnd, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o640)
 	if errors.Is(err, fs.ErrExist) {
 		return part{}, errTaken
 	}
