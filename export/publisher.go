@@ -62,7 +62,7 @@ func (p *publisher) start() {
 		defer close(p.commands)
 		p.recoverLeft()
 		if err := p.shelf.list(); err != nil {
-			p.log.Error("files of earlier runs cannot be listed", "error", err)
+			p.log.Error("files of earlier runs cannot be listed", "error", err, "hint", "see that xdpeel may read the directory")
 		}
 		p.run()
 	})
@@ -107,13 +107,13 @@ func (p *publisher) publish(file retiredPart) error {
 	switch {
 	case file.isGone():
 		p.account.takeBack(mirror.LossFileRemoved, file.packets)
-		p.log.Error("file was removed before it was complete", "file", file.place(), "packets", file.packets)
+		p.log.Error("file was removed before it was complete", "file", file.place(), "packets", file.packets, "hint", "leave .part files alone")
 		return errors.Join(fs.ErrNotExist, file.out.Close())
 	case syncErr != nil:
 		end = damagedEnd
 		p.damaged.Add(1)
 		p.account.takeBack(mirror.LossSyncError, file.packets)
-		p.log.Error("disk did not take a file: it is damaged", "file", file.place(), "packets", file.packets, "error", syncErr)
+		p.log.Error("disk did not take a file: it is damaged", "file", file.place(), "packets", file.packets, "error", syncErr, "hint", "look after the disk: dmesg")
 	}
 	err := p.name(file, end)
 	if err != nil && end == "" {
@@ -127,13 +127,13 @@ func (p *publisher) publish(file retiredPart) error {
 func (p *publisher) name(file retiredPart, end string) error {
 	path, err := file.show(end)
 	if err != nil {
-		p.log.Error("file cannot be named", "file", file.place(), "error", err)
+		p.log.Error("file cannot be named", "file", file.place(), "error", err, "hint", "it is tried again; see that xdpeel may write to the directory")
 	}
 	if path == "" {
 		return err
 	}
 	if err := p.shelf.add(path); err != nil {
-		p.log.Error("file is gone already", "file", path, "error", err)
+		p.log.Error("file is gone already", "file", path, "error", err, "hint", "somebody else moves or deletes files here")
 	}
 	if end != "" {
 		return nil
@@ -149,7 +149,7 @@ func (p *publisher) announce(path string) {
 	case p.commands <- path:
 	default:
 		p.commandsFailed.Add(1)
-		p.log.Error("too many files wait for their command: it is not run", "file", path)
+		p.log.Error("too many files wait for their command: it is not run", "file", path, "hint", "a faster command, or fewer files")
 	}
 }
 
@@ -161,7 +161,7 @@ func (p *publisher) nameAgain() {
 		if p.name(file, "") != nil {
 			p.nameless = append(p.nameless, file)
 		} else if err := file.out.Close(); err != nil {
-			p.log.Error("file is not closed in order", "file", file.path, "error", err)
+			p.log.Error("file is not closed in order", "file", file.path, "error", err, "hint", "look after the disk: dmesg")
 		}
 	}
 }
@@ -170,7 +170,7 @@ func (p *publisher) trim() {
 	deleted, err := p.shelf.trim(p.open.Load())
 	p.deleted.Add(uint64(deleted))
 	if err != nil {
-		p.log.Error("the oldest files cannot be deleted", "error", err)
+		p.log.Error("the oldest files cannot be deleted", "error", err, "hint", "see that xdpeel may write to the directory")
 	}
 }
 
@@ -180,7 +180,7 @@ func (p *publisher) runCommands() {
 		if len(p.command.Arguments) > 0 {
 			if err := p.command.run(path); err != nil {
 				p.commandsFailed.Add(1)
-				p.log.Error("command of a file failed", "file", path, "error", err)
+				p.log.Error("command of a file failed", "file", path, "error", err, "hint", "the error has what it printed")
 			}
 		}
 		if p.finished != nil {

@@ -16,11 +16,11 @@ var errNotOurs = errors.New("it is not a capture file of xdpeel's")
 func (p *publisher) recoverLeft() {
 	left, err := p.pattern.find(hiddenEnd)
 	if err != nil {
-		p.log.Error("files of earlier runs cannot be looked for", "error", err)
+		p.log.Error("files of earlier runs cannot be looked for", "error", err, "hint", "see that xdpeel may read the directory")
 	}
 	for _, file := range left {
 		if err := p.recover(file.path); err != nil {
-			p.log.Error("file of an earlier run cannot be recovered", "file", file.path, "error", err)
+			p.log.Error("file of an earlier run cannot be recovered", "file", file.path, "error", err, "hint", "move it away if it is not wanted")
 		}
 	}
 }

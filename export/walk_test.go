@@ -88,6 +88,10 @@ func (c *capture) block(kind uint32, body []byte) error {
 		}
 	case 5:
 		options, err := readOptions(body[12:])
+		if options[1] == unknownCounts && len(options) == 3 {
+			options[4], options[5] = "\x00\x00\x00\x00\x00\x00\x00\x00", "\x00\x00\x00\x00\x00\x00\x00\x00"
+			delete(options, 1)
+		}
 		if err != nil || len(options) != 4 || int(le.Uint32(body)) >= len(c.interfaces) {
 			return fmt.Errorf("interface %d, options %v: %v", le.Uint32(body), options, err)
 		}
