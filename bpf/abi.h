@@ -196,6 +196,12 @@ struct veth_account {
 	__u64 self_tests;          /* frames of the self-test that did; they go no further */
 };
 
+/* What a process leaves to the one after it about the output in a slot. */
+struct note {
+	__u32 length;       /* bytes of `text` */
+	__u8 text[1020];    /* JSON; cmd/xdpeel/note.go */
+};
+
 /* What is known of an unknown or denied session: who to configure, or to ask. */
 struct stranger {
 	__u64 unknown;   /* packets of outcome unknown_session */

@@ -118,6 +118,17 @@ struct {
 	__type(value, struct veth_account);
 } veth_accounts SEC(".maps");
 
+/*
+ * What user space notes for its successor, so that accounts outlive a process. Key:
+ * the output's slot. The program does not look here. 32 KiB.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LIMIT_OUTPUTS);
+	__type(key, __u32);
+	__type(value, struct note);
+} notes SEC(".maps");
+
 /* Our ends of the veths. Key: the output's slot. Value: index of the interface. Written by loader/veth.go. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);

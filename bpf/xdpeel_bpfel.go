@@ -72,6 +72,12 @@ type XdpeelFilter struct {
 	Pad             [11]uint32
 }
 
+type XdpeelNote struct {
+	_      structs.HostLayout
+	Length uint32
+	Text   [1020]uint8
+}
+
 type XdpeelPacket struct {
 	_         structs.HostLayout
 	Time      uint64
@@ -203,6 +209,7 @@ const (
 	XdpeelMapFragments     = "fragments"
 	XdpeelMapLanes         = "lanes"
 	XdpeelMapLedger        = "ledger"
+	XdpeelMapNotes         = "notes"
 	XdpeelMapPolicies      = "policies"
 	XdpeelMapRings         = "rings"
 	XdpeelMapScratch       = "scratch"
@@ -282,6 +289,7 @@ type XdpeelMapSpecs struct {
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	Lanes         *ebpf.MapSpec `ebpf:"lanes"`
 	Ledger        *ebpf.MapSpec `ebpf:"ledger"`
+	Notes         *ebpf.MapSpec `ebpf:"notes"`
 	Policies      *ebpf.MapSpec `ebpf:"policies"`
 	Rings         *ebpf.MapSpec `ebpf:"rings"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
@@ -327,6 +335,7 @@ type XdpeelMaps struct {
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Lanes         *ebpf.Map `ebpf:"lanes"`
 	Ledger        *ebpf.Map `ebpf:"ledger"`
+	Notes         *ebpf.Map `ebpf:"notes"`
 	Policies      *ebpf.Map `ebpf:"policies"`
 	Rings         *ebpf.Map `ebpf:"rings"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
@@ -345,6 +354,7 @@ func (m *XdpeelMaps) Close() error {
 		m.Fragments,
 		m.Lanes,
 		m.Ledger,
+		m.Notes,
 		m.Policies,
 		m.Rings,
 		m.Scratch,

@@ -68,9 +68,11 @@ func (e *RefusedError) Unwrap() []error {
 // Attachment is the program on an interface.
 type Attachment struct {
 	Mode     Mode      // ModeNative or ModeGeneric
+	Adopted  bool      // it was there, and not a frame went by while the program was exchanged
 	Refusals []Refusal // of the better ways that were tried before
 	link     link.Link
 	program  *ebpf.Program
+	isPinned bool
 	name     string
 	index    int
 	home     *netlink.Handle // of the interface's network namespace, wherever Check is called
@@ -116,6 +118,9 @@ func (p *Program) Attach(name string, mode Mode) (*Attachment, error) {
 	if err != nil {
 		return nil, err
 	}
+	if adopted, err := p.adopt(iface, mode); err != nil || adopted != nil {
+		return adopted, err
+	}
 	if holder, err := holderOf(iface); err != nil {
 		return nil, err
 	} else if holder != nil {
@@ -146,18 +151,11 @@ func (p *Program) try(iface netlink.Link, how attempt) (*Attachment, *Refusal, e
 	if err != nil {
 		return nil, nil, err
 	}
-	home, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("open netlink: %w", err), program.Close())
-	}
 	attached, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: attributes.Index, Flags: how.flags})
 	if err == nil {
-		return &Attachment{
-			Mode: how.mode, link: attached, program: program,
-			name: attributes.Name, index: attributes.Index, home: home,
-		}, nil, nil
+		attachment, err := p.newAttachment(iface, how.mode, attached, program, false)
+		return attachment, nil, err
 	}
-	defer home.Close()
 	defer program.Close()
 	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) {
 		if holder, herr := holderOf(iface); herr == nil && holder != nil {
@@ -165,6 +163,24 @@ func (p *Program) try(iface netlink.Link, how attempt) (*Attachment, *Refusal, e
 		}
 	}
 	return nil, explain(iface, how, program, err), nil
+}
+
+// newAttachment takes a link that holds a program, and pins it where there are pins.
+// On an error the program is taken off.
+func (p *Program) newAttachment(iface netlink.Link, mode Mode, held link.Link, program *ebpf.Program, adopted bool) (*Attachment, error) {
+	home, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		err = fmt.Errorf("open netlink: %w", err)
+	} else if p.pins != nil && !adopted {
+		err = held.Pin(p.pins.path(linkPrefix + iface.Attrs().Name))
+	}
+	if err != nil {
+		return nil, errors.Join(err, held.Detach(), held.Close(), program.Close())
+	}
+	return &Attachment{
+		Mode: mode, Adopted: adopted, link: held, program: program, isPinned: p.pins != nil,
+		name: iface.Attrs().Name, index: iface.Attrs().Index, home: home,
+	}, nil
 }
 
 func findInterface(name string) (netlink.Link, error) {
@@ -196,13 +212,22 @@ func (a *Attachment) Check() error {
 
 // Close takes the program off. When it returns, the program runs for no frame any more.
 func (a *Attachment) Close() error {
+	var unpinErr error
+	if a.isPinned {
+		unpinErr = unpin(a.link)
+	}
 	err := a.link.Detach()
 	if errors.Is(err, unix.ENOLINK) { // it is off already: taken off, or the interface went away
 		err = nil
 	}
 	settle()
+	return errors.Join(unpinErr, err, a.Leave())
+}
+
+// Leave lets go of the program, which stays on its interface if it is pinned.
+func (a *Attachment) Leave() error {
 	a.home.Close()
-	return errors.Join(err, a.link.Close(), a.program.Close())
+	return errors.Join(a.link.Close(), a.program.Close())
 }
 
 // membarrierGlobal is MEMBARRIER_CMD_GLOBAL of linux/membarrier.h.

@@ -88,9 +88,10 @@ func isOurs(info *ebpf.ProgramInfo) bool {
 }
 
 // Detach takes xdpeel's program off the interface name, whichever process put it
-// there, and nothing that is not xdpeel's. It returns what it found: nil if the
-// interface carries no program; a Holder that is not Ours was left alone.
-func Detach(name string) (*Holder, error) {
+// there, and what is pinned of it below root, veths included; nothing that is not
+// xdpeel's. It returns what it found: nil if the interface carries no program; a
+// Holder that is not Ours was left alone.
+func Detach(name, root string) (*Holder, error) {
 	if err := checkCapabilities(); err != nil {
 		return nil, err
 	}
@@ -105,7 +106,18 @@ func Detach(name string) (*Holder, error) {
 	if err != nil || holder == nil || !holder.Ours {
 		return holder, err
 	}
-	return holder, breakLink(iface, holder.ID)
+	if err := breakLink(iface, holder.ID); err != nil {
+		return holder, err
+	}
+	namespace, err := networkNamespace()
+	if err != nil {
+		return holder, err
+	}
+	dir, err := findPin(root, namespace, linkPrefix+name)
+	if err != nil || dir == "" {
+		return holder, err
+	}
+	return holder, (&Pins{dir: dir}).forgetLink(name)
 }
 
 // breakLink detaches the link that holds a program on an interface. The index of

@@ -22,7 +22,9 @@ type Program struct {
 	ways       [2]*way // by fragments
 	rings      []*ring
 	options    mirror.Options
-	generation uint32 // of the policy; 0 before the first
+	pins       *Pins    // nil: nothing is to outlive the process
+	forgotten  []string // directories of pins that were taken over
+	generation uint32   // of the policy; 0 before the first
 
 	selfTest uint64 // what tells the frames of the self-test
 	vethsMu  sync.Mutex
@@ -34,6 +36,15 @@ type Program struct {
 // and rings, and sets the policy. It returns a *CapabilityError, an error that
 // wraps ErrKernel, or what the kernel said.
 func Load(o mirror.Options, policy *mirror.Policy) (*Program, error) {
+	p, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	return p.finish(policy)
+}
+
+// prepare checks what the process may do and the kernel can.
+func prepare(o mirror.Options) (*Program, error) {
 	o, err := o.Complete()
 	if err != nil {
 		return nil, err
@@ -48,11 +59,19 @@ func Load(o mirror.Options, policy *mirror.Policy) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded object: %w", err)
 	}
-	p := &Program{spec: spec, options: o, selfTest: rand.Uint64()}
-	if err := p.createMaps(); err != nil {
-		return nil, errors.Join(err, p.Close())
+	return &Program{spec: spec, options: o, selfTest: rand.Uint64()}, nil
+}
+
+// finish creates the maps, or takes those that are pinned, and sets the policy.
+func (p *Program) finish(policy *mirror.Policy) (*Program, error) {
+	err := p.createMaps()
+	if err == nil && p.Adopted() {
+		p.generation, err = p.readGeneration()
 	}
-	if err := p.SetPolicy(policy); err != nil {
+	if err == nil {
+		err = p.SetPolicy(policy)
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
@@ -96,20 +115,57 @@ func (p *Program) createMaps() error {
 	rings.MaxEntries = uint32(cpus)
 	rings.InnerMap.MaxEntries = ringSize(cpus)
 	p.spec.Maps[bpf.XdpeelMapLanes].MaxEntries = uint32(min(cpus, abi.LimitLanes))
-	if err := p.spec.LoadAndAssign(&p.maps, nil); err != nil {
-		return fmt.Errorf("create maps: %w", err)
+	if err := p.assignMaps(); err != nil {
+		return err
 	}
 	for cpu := range cpus {
-		ring, err := newRing(rings.InnerMap)
+		ring, err := p.openRing(cpu, rings.InnerMap)
 		if err != nil {
 			return fmt.Errorf("create ring of CPU %d: %w", cpu, err)
 		}
 		p.rings = append(p.rings, ring)
-		if err := p.maps.Rings.Put(uint32(cpu), ring.buffer); err != nil {
-			return fmt.Errorf("give ring to CPU %d: %w", cpu, err)
-		}
 	}
 	return p.makeWays()
+}
+
+// assignMaps creates the object's maps, or takes those that are pinned.
+func (p *Program) assignMaps() error {
+	held := make(map[string]*ebpf.Map)
+	defer func() {
+		for _, m := range held {
+			m.Close() // the collection has a handle of its own
+		}
+	}()
+	if p.pins != nil {
+		for name := range mapNames(p.spec) {
+			m, err := p.adoptMap(name, func() (*ebpf.Map, error) { return ebpf.NewMap(p.spec.Maps[name]) })
+			if err != nil {
+				return fmt.Errorf("create map %s: %w", name, err)
+			}
+			held[name] = m
+		}
+	}
+	if err := p.spec.LoadAndAssign(&p.maps, &ebpf.CollectionOptions{MapReplacements: held}); err != nil {
+		return fmt.Errorf("create maps: %w", err)
+	}
+	return nil
+}
+
+// openRing creates the ring of a CPU and has the program know it, or takes the one
+// that is pinned, with the packets in it.
+func (p *Program) openRing(cpu int, spec *ebpf.MapSpec) (*ring, error) {
+	buffer, err := p.adoptMap(fmt.Sprint(ringPrefix, cpu), func() (*ebpf.Map, error) { return ebpf.NewMap(spec) })
+	if err != nil {
+		return nil, err
+	}
+	ring, err := newRing(buffer)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.maps.Rings.Put(uint32(cpu), buffer); err != nil {
+		return nil, errors.Join(fmt.Errorf("give ring to CPU: %w", err), ring.close())
+	}
+	return ring, nil
 }
 
 // load loads the main program over the maps that exist already.
@@ -174,5 +230,17 @@ func (p *Program) Close() error {
 		errs = append(errs, ring.close())
 	}
 	p.rings = nil
-	return errors.Join(append(errs, p.maps.Close())...)
+	errs = append(errs, p.maps.Close())
+	if p.pins != nil {
+		errs = append(errs, p.pins.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Unpin removes the pins, so that nothing outlives the process.
+func (p *Program) Unpin() error {
+	if p.pins == nil {
+		return nil
+	}
+	return removePins(p.pins.dir)
 }

@@ -55,22 +55,23 @@ type ring struct {
 	position uint64 // of the next record; not told to the kernel before release
 }
 
-func newRing(spec *ebpf.MapSpec) (*ring, error) {
-	buffer, err := ebpf.NewMap(spec)
-	if err != nil {
-		return nil, err
-	}
-	r := &ring{buffer: buffer, mask: uint64(spec.MaxEntries) - 1}
+// newRing maps a ring buffer, which is the ring's from here on. What an earlier reader
+// has left in it comes first.
+func newRing(buffer *ebpf.Map) (*ring, error) {
+	size := int(buffer.MaxEntries())
+	r := &ring{buffer: buffer, mask: uint64(size) - 1}
 	page := os.Getpagesize()
+	var err error
 	r.consumer, err = unix.Mmap(buffer.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("map consumer page: %w", err), r.close())
 	}
-	r.producer, err = unix.Mmap(buffer.FD(), int64(page), page+2*int(spec.MaxEntries), unix.PROT_READ, unix.MAP_SHARED)
+	r.producer, err = unix.Mmap(buffer.FD(), int64(page), page+2*size, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("map data: %w", err), r.close())
 	}
 	r.data = r.producer[page:]
+	r.position = atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.consumer[0])))
 	return r, nil
 }
 

@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -60,10 +61,10 @@ func (p *Program) OpenVeth(o VethOptions) (v *Veth, err error) {
 // open puts the programs at the ends, which a frame needs to get through, and only
 // then lets frames come.
 func (v *Veth) open() error {
-	if err := v.attach(bpf.XdpeelProgXdpeelSink, v.pair.Index); err != nil {
+	if err := v.attach("sink", bpf.XdpeelProgXdpeelSink, v.pair.Index); err != nil {
 		return fmt.Errorf("close our end %q for what comes back: %w", v.Name, err)
 	}
-	err := v.pair.Do(func() error { return v.attach(bpf.XdpeelProgXdpeelArrive, v.pair.PeerIndex) })
+	err := v.pair.Do(func() error { return v.attach("arrive", bpf.XdpeelProgXdpeelArrive, v.pair.PeerIndex) })
 	if err != nil {
 		return fmt.Errorf("watch the consumer's end %q: %w", v.Peer, err)
 	}
@@ -110,18 +111,49 @@ func (v *Veth) constants() bpf.XdpeelConfig {
 	return constants
 }
 
-// attach puts a program on an interface of the calling thread's network namespace.
-func (v *Veth) attach(name string, index int) error {
+// attach puts a program on an interface of the calling thread's network namespace,
+// or in the place of the one that an earlier process has pinned there.
+func (v *Veth) attach(which, name string, index int) error {
 	program, err := v.program.loadProgram(name, withFragments, v.constants())
 	if err != nil {
 		return err
 	}
-	attached, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: index, Flags: link.XDPDriverMode})
+	held, err := v.hold(which, program, index)
 	if err != nil {
 		return errors.Join(err, program.Close())
 	}
-	v.ends = append(v.ends, end{program, attached})
+	v.ends = append(v.ends, end{program, held})
 	return nil
+}
+
+func (v *Veth) hold(which string, program *ebpf.Program, index int) (link.Link, error) {
+	pins := v.program.pins
+	name := vethPrefix + v.Name + "-" + which
+	if pins != nil {
+		held, err := pins.loadLink(name)
+		if err == nil && held == nil {
+			held, _, err = pins.takeLink(name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if held != nil && held.Update(program) == nil {
+			return held, nil
+		}
+		if held != nil { // a program of another kind
+			if err := errors.Join(held.Unpin(), held.Detach(), held.Close()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	held, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: index, Flags: link.XDPDriverMode})
+	if err != nil || pins == nil {
+		return held, err
+	}
+	if err := held.Pin(pins.path(name)); err != nil {
+		return nil, errors.Join(fmt.Errorf("pin: %w", err), held.Detach(), held.Close())
+	}
+	return held, nil
 }
 
 // seal keeps the host's protocols away from both ends. The filters go with the
@@ -188,14 +220,32 @@ func (v *Veth) State() pair.State { return v.pair.State() }
 // Close lets go of the veth: no packet goes there any more. Its interfaces stay
 // until Remove.
 func (v *Veth) Close() error {
-	var errs []error
 	v.program.setVeth(v.Slot, nil)
-	errs = append(errs, v.program.maps.Veths.Put(uint32(v.Slot), bpf.XdpeelVeth{}), v.program.leadNowhere(v.Slot))
+	errs := []error{v.program.maps.Veths.Put(uint32(v.Slot), bpf.XdpeelVeth{}), v.program.leadNowhere(v.Slot)}
+	for _, e := range v.ends {
+		if v.program.pins != nil {
+			errs = append(errs, unpin(e.link))
+		}
+	}
+	return errors.Join(append(errs, v.Leave())...)
+}
+
+// Leave lets go of the veth as it is: if the program is pinned it goes on feeding it.
+func (v *Veth) Leave() error {
+	var errs []error
 	for _, e := range v.ends {
 		errs = append(errs, e.link.Close(), e.program.Close())
 	}
 	v.ends = nil
 	return errors.Join(append(errs, v.pair.Close())...)
+}
+
+// unpin has a link end with its process. It may be unpinned already.
+func unpin(held link.Link) error {
+	if err := held.Unpin(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // Remove removes the veth's interfaces and closes it.

@@ -40,13 +40,17 @@ func (p *Program) makeWays() error {
 	other := new(way)
 	p.ways[0] = other
 	var err error
-	if other.ports, err = ebpf.NewMap(p.spec.Maps[bpf.XdpeelMapVethPorts]); err != nil {
+	if other.ports, err = p.singleMap(bpf.XdpeelMapVethPorts); err != nil {
 		return fmt.Errorf("create map of veths: %w", err)
 	}
-	if other.lanes, err = ebpf.NewMap(p.spec.Maps[bpf.XdpeelMapLanes]); err != nil {
+	if other.lanes, err = p.singleMap(bpf.XdpeelMapLanes); err != nil {
 		return fmt.Errorf("create map of CPUs: %w", err)
 	}
 	return nil
+}
+
+func (p *Program) singleMap(name string) (*ebpf.Map, error) {
+	return p.adoptMap(singlePrefix+name, func() (*ebpf.Map, error) { return ebpf.NewMap(p.spec.Maps[name]) })
 }
 
 // laneQueue is how many frames may be on the way from one CPU to another; it is a

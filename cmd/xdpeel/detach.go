@@ -8,15 +8,17 @@ import (
 	"github.com/xdpeel/xdpeel/loader"
 )
 
-const detachUsage = `usage: xdpeel detach -i IFACE
+const detachUsage = `usage: xdpeel detach -i IFACE [--pins DIR]
 
-Takes xdpeel's program off an interface, whichever process put it there; a
-capture that runs on it ends. A program that is not xdpeel's is left alone.
+Takes xdpeel's program off an interface, whichever process put it there or left it
+there; a capture that runs on it ends. Its pins and the veths that it fed go with
+it. A program that is not xdpeel's is left alone.
 `
 
 func runDetach(_ context.Context, env *environment, args []string) error {
 	flags := pflag.NewFlagSet("detach", pflag.ContinueOnError)
 	iface := flags.StringP("interface", "i", "", "`interface` to take the program off")
+	pins := flags.String("pins", loader.DefaultPins, "`directory` of pins, as in the configuration of a daemon")
 	if err := parseFlags(env.stdout, flags, detachUsage, args); err != nil {
 		return err
 	}
@@ -26,7 +28,7 @@ func runDetach(_ context.Context, env *environment, args []string) error {
 	if flags.NArg() > 0 {
 		return usageErrorf("detach takes no arguments, got %q", flags.Arg(0))
 	}
-	holder, err := loader.Detach(*iface)
+	holder, err := loader.Detach(*iface, *pins)
 	switch {
 	case err != nil:
 		return explainLoader(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"unsafe"
 
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
@@ -48,6 +49,12 @@ func (w *writer) policy(p *mirror.Policy, generation uint32) error {
 	}
 	*lineOf[bpf.XdpeelPolicyHead](w, headAt) = head
 	return nil
+}
+
+// GenerationOf returns the generation of the policy whose first region this is.
+func GenerationOf(region []byte) uint32 {
+	head := region[abi.RegionHeadLine*lineBytes:]
+	return binary.NativeEndian.Uint32(head[unsafe.Offsetof(bpf.XdpeelPolicyHead{}.Generation):])
 }
 
 func flag(b bool) uint8 {

@@ -1,0 +1,169 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+
+	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/loader/tables"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// LoadPinned is Load for a program that stays when the process is gone, however it
+// went: its maps are those that an earlier process left behind under the same
+// pins, with all that they counted and hold. The pins are the program's now.
+func LoadPinned(o mirror.Options, policy *mirror.Policy, pins *Pins) (*Program, error) {
+	p, err := prepare(o)
+	if err != nil {
+		return nil, errors.Join(err, pins.Close())
+	}
+	p.pins = pins
+	if !pins.adopted { // of a process that was killed before it had attached
+		if err := clearPins(pins.dir); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
+	return p.finish(policy)
+}
+
+// Adopted says whether the maps are those of an earlier process.
+func (p *Program) Adopted() bool { return p.pins != nil && p.pins.adopted }
+
+// Forgotten are the directories of pins from which the program was taken over, and
+// whose counters and packets nobody could read.
+func (p *Program) Forgotten() []string { return p.forgotten }
+
+// readGeneration returns that of the policy that is in effect.
+func (p *Program) readGeneration() (uint32, error) {
+	var id ebpf.MapID
+	if err := p.maps.Policies.Lookup(uint32(0), &id); err != nil {
+		return 0, fmt.Errorf("find policy in effect: %w", err)
+	}
+	policy, err := ebpf.NewMapFromID(id)
+	if err != nil {
+		return 0, fmt.Errorf("open policy in effect: %w", err)
+	}
+	defer policy.Close()
+	region := make([]byte, policy.ValueSize())
+	if err := policy.Lookup(uint32(0), region); err != nil {
+		return 0, fmt.Errorf("read policy in effect: %w", err)
+	}
+	return tables.GenerationOf(region), nil
+}
+
+// adoptMap returns the map of a name: pinned, where there are pins, and the one
+// that was left behind, where one was.
+func (p *Program) adoptMap(name string, make func() (*ebpf.Map, error)) (*ebpf.Map, error) {
+	if p.pins == nil {
+		return make()
+	}
+	m, err := p.pins.load(name)
+	if err != nil || m != nil {
+		return m, err
+	}
+	if m, err = make(); err != nil {
+		return nil, err
+	}
+	if err := m.Pin(p.pins.path(name)); err != nil {
+		return nil, errors.Join(fmt.Errorf("pin map %s: %w", name, err), m.Close())
+	}
+	return m, nil
+}
+
+// adopt returns the attachment to an interface that an earlier process left behind,
+// with the program exchanged for this one between two frames; nil without one, or
+// where it is not as it is wished for.
+func (p *Program) adopt(iface netlink.Link, mode Mode) (*Attachment, error) {
+	if p.pins == nil {
+		return nil, nil
+	}
+	name := linkPrefix + iface.Attrs().Name
+	held, err := p.pins.loadLink(name)
+	if err == nil && held == nil {
+		held, err = p.takeOver(iface)
+	}
+	if err != nil || held == nil {
+		return nil, err
+	}
+	if current := modeOf(iface); mode == ModeAuto && current == ModeNative || mode == current {
+		attached, err := p.exchange(iface, held, current)
+		if err != nil || attached != nil {
+			return attached, err
+		}
+	}
+	return nil, errors.Join(held.Unpin(), held.Detach(), held.Close())
+}
+
+// exchange puts this program in the place of a link's, as the kernel lets it.
+func (p *Program) exchange(iface netlink.Link, held link.Link, mode Mode) (*Attachment, error) {
+	for _, f := range []fragments{withFragments, withoutFragments} {
+		program, err := p.load(f)
+		if err != nil {
+			return nil, err
+		}
+		if held.Update(program) == nil {
+			return p.newAttachment(iface, mode, held, program, true)
+		}
+		// Another attach type, or a driver that takes no frames of several buffers.
+		if err := program.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// modeOf returns the mode in which an interface carries its program.
+func modeOf(iface netlink.Link) Mode {
+	current, err := netlink.LinkByIndex(iface.Attrs().Index)
+	if err == nil && current.Attrs().Xdp != nil && current.Attrs().Xdp.AttachMode == nl.XDP_ATTACHED_SKB {
+		return ModeGeneric
+	}
+	return ModeNative
+}
+
+// takeOver finds the link to an interface that is pinned elsewhere: by a build with
+// maps of another form, or for another set of interfaces. The link is pinned here
+// now; what else is there goes, counters and rings included, since nobody could
+// read them.
+func (p *Program) takeOver(iface netlink.Link) (link.Link, error) {
+	held, other, err := p.pins.takeLink(linkPrefix + iface.Attrs().Name)
+	if err != nil || held == nil {
+		return nil, err
+	}
+	p.forgotten = append(p.forgotten, other)
+	return held, (&Pins{dir: other}).forgetLink(iface.Attrs().Name)
+}
+
+// Note leaves a note of the output in a slot to the process after this one; at most
+// some thousand bytes, and none removes it.
+func (p *Program) Note(slot int, text []byte) error {
+	var note bpf.XdpeelNote
+	note.Length = uint32(copy(note.Text[:], text))
+	if int(note.Length) < len(text) {
+		return fmt.Errorf("note of slot %d: %d bytes, there is room for %d", slot, len(text), len(note.Text))
+	}
+	if err := p.maps.Notes.Put(uint32(slot), &note); err != nil {
+		return fmt.Errorf("note of slot %d: %w", slot, err)
+	}
+	return nil
+}
+
+// Tidy removes what an earlier process left behind and this one does not use: veths
+// that are not open, interfaces included.
+func (p *Program) Tidy() error {
+	if p.pins == nil {
+		return nil
+	}
+	open := make(map[string]bool)
+	for slot := range abi.LimitOutputs {
+		if v := p.vethIn(slot); v != nil {
+			open[v.Name] = true
+		}
+	}
+	return p.pins.removeVeths(func(name string) bool { return !open[name] })
+}

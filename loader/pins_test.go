@@ -1,0 +1,242 @@
+package loader
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// newPinRoot mounts a bpffs of the test's own. What is pinned there goes with it.
+func newPinRoot(t *testing.T) string {
+	t.Helper()
+	needRoot(t)
+	root := t.TempDir()
+	if err := unix.Mount("bpf", root, "bpf", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(root, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return filepath.Join(root, "xdpeel")
+}
+
+// incarnation is one process's hold on a program that outlives it.
+type incarnation struct {
+	t          *testing.T
+	program    *Program
+	attachment *Attachment
+	consumer   *Veth
+	reader     *Reader
+}
+
+// life is what a program goes through while processes come and go.
+type life struct {
+	*wire
+	root     string
+	consumer *lab.Namespace
+	policy   *mirror.Policy
+}
+
+func newLife(t *testing.T) *life {
+	l := &life{newWire(t, lab.VethOptions{MTU: wireMTU}), newPinRoot(t), newNamespace(t), toVeth(mirror.FirstOutput)}
+	t.Cleanup(func() {
+		l.pair.B.Namespace.Do(func() error {
+			_, err := Detach(l.pair.B.Name, l.root)
+			return err
+		})
+	})
+	return l
+}
+
+// begin is what a process does at its start.
+func (l *life) begin() *incarnation {
+	l.t.Helper()
+	i := &incarnation{t: l.t}
+	err := l.pair.B.Namespace.Do(func() error {
+		pins, err := OpenPins(PinOptions{Root: l.root, Interfaces: []string{l.pair.B.Name}})
+		if err != nil {
+			return err
+		}
+		if i.program, err = LoadPinned(mirror.Options{}, l.policy, pins); err != nil {
+			return err
+		}
+		o := vethOptions(slotOfVeth, wireMTU)
+		o.Name, o.Peer, o.PeerNamespace, o.Queues = ourEnd, theirEnd, l.consumer.Name(), 1
+		if i.consumer, err = i.program.OpenVeth(o); err != nil {
+			return err
+		}
+		if i.attachment, err = i.program.Attach(l.pair.B.Name, ModeAuto); err != nil {
+			return err
+		}
+		i.reader, err = i.program.NewReader()
+		return err
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return i
+}
+
+// die lets go of everything, as the end of the process does however it comes.
+func (i *incarnation) die() {
+	i.t.Helper()
+	if err := errors.Join(i.reader.Close(), i.attachment.Leave(), i.consumer.Leave(), i.program.Close()); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+// While no process lives the veth is fed, the ring fills, and everything is
+// counted; the next one goes on where the last ended: with its counters, its
+// veth, the packets in the ring, and not one frame lost while it took over.
+func TestSuccession(t *testing.T) {
+	l := newLife(t)
+	first := l.begin()
+	if first.attachment.Adopted || first.program.Adopted() {
+		t.Error("the first adopts what is not there")
+	}
+	receiver, err := lab.OpenReceiver(l.consumer, theirEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer receiver.Close()
+	c := &consumer{namespace: l.consumer, end: theirEnd, receiver: receiver}
+	if err := first.program.Note(slotOfVeth, []byte("ids")); err != nil {
+		t.Fatal(err)
+	}
+	inner := frames.UDPFrame(client, instance, frames.Payload(100))
+	frame := frames.Wrap(inner, 7, source, target)
+	var want [][]byte
+	send := func(n int) {
+		l.send(repeat(frame, n))
+		want = append(want, repeat(inner, n)...)
+	}
+	send(10)
+	first.die()
+	send(20)
+
+	for range 5 {
+		next := l.begin()
+		if !next.attachment.Adopted || !next.program.Adopted() || next.attachment.Mode != ModeNative {
+			t.Errorf("the next does not adopt: %+v", next.attachment)
+		}
+		if err := next.consumer.SelfTest(); err != nil {
+			t.Error(err)
+		}
+		send(30)
+		next.die()
+		send(5)
+	}
+	sameFrames(t, want, c.receive(t, len(want)))
+
+	last := l.begin()
+	notes, err := last.program.pins.Notes()
+	if err != nil || string(notes[slotOfVeth]) != "ids" || len(notes) != 1 {
+		t.Errorf("notes %v, %v", notes, err)
+	}
+	batch := mirror.NewBatch(4096, 4<<20)
+	last.reader.Stop()
+	if err := last.reader.Read(batch); err != nil || len(batch.Packets) != len(want) {
+		t.Errorf("%d packets in the ring, want %d: %v", len(batch.Packets), len(want), err)
+	}
+	ledger, slots, err := last.program.Ledger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := uint64(len(want))
+	if ledger.Received != n || slots[slotOfVeth].Offered != n || slots[slotOfVeth].Delivered != n {
+		t.Errorf("%d received, veth %+v, want %d", ledger.Received, slots[slotOfVeth], n)
+	}
+	if _, err := OpenPins(PinOptions{Root: l.root, Interfaces: []string{"other"}}); err != nil {
+		t.Error(err)
+	}
+	err = l.pair.B.Namespace.Do(func() error {
+		_, err := OpenPins(PinOptions{Root: l.root, Interfaces: []string{l.pair.B.Name}})
+		return err
+	})
+	if !errors.Is(err, ErrPinsInUse) {
+		t.Errorf("a second process at the same time: %v, want %v", err, ErrPinsInUse)
+	}
+	err = l.pair.B.Namespace.Do(func() error {
+		return errors.Join(last.reader.Close(), last.attachment.Close(), last.consumer.Remove(), last.program.Unpin(), last.program.Close())
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if carries(t, l.pair.B) != 0 {
+		t.Error("the program is left on the interface")
+	}
+	if left, _ := filepath.Glob(filepath.Join(l.root, "*", "*", "*")); len(left) > 0 {
+		t.Errorf("pins are left: %v", left)
+	}
+}
+
+// What another build of other maps left on an interface is taken over: the frames
+// go on being judged, and it is said what could not be.
+func TestTakeOver(t *testing.T) {
+	l := newLife(t)
+	first := l.begin()
+	first.die()
+	dirs, err := filepath.Glob(filepath.Join(l.root, "*"))
+	if err != nil || len(dirs) != 1 {
+		t.Fatalf("layouts %v, %v", dirs, err)
+	}
+	// bpffs renames no directories: each pin is moved.
+	entries, err := filepath.Glob(filepath.Join(dirs[0], "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(l.root, "vother", filepath.Base(filepath.Dir(entries[0])))
+	if err := os.MkdirAll(elsewhere, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if err := os.Rename(entry, filepath.Join(elsewhere, filepath.Base(entry))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := l.begin()
+	if !next.attachment.Adopted || next.program.Adopted() || len(next.program.Forgotten()) != 1 {
+		t.Errorf("attachment %+v, adopted %v, forgotten %v", next.attachment, next.program.Adopted(), next.program.Forgotten())
+	}
+	if _, err := os.Stat(elsewhere); err == nil {
+		t.Error("the pins of the other layout are left")
+	}
+	next.die()
+}
+
+// xdpeel detach takes all off that a daemon left behind.
+func TestDetachPinned(t *testing.T) {
+	l := newLife(t)
+	l.begin().die()
+	if carries(t, l.pair.B) == 0 {
+		t.Fatal("the program does not outlive the process")
+	}
+	err := l.pair.B.Namespace.Do(func() error {
+		holder, err := Detach(l.pair.B.Name, l.root)
+		if holder == nil || !holder.Ours {
+			t.Errorf("holder %+v", holder)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if carries(t, l.pair.B) != 0 {
+		t.Error("the program is left")
+	}
+	if err := ip(l.pair.B.Namespace, "link", "show", ourEnd)(); err == nil {
+		t.Error("the veth is left")
+	}
+	if _, err := os.Stat(l.root); err == nil {
+		t.Error("pins are left")
+	}
+}
