@@ -28,6 +28,7 @@ type Config struct {
 	Health  string        // address and port where a load balancer's check is answered as well; "": nowhere
 	Drain   time.Duration // from the signal to the end, in which the check is refused and packets are taken
 	OnExit  OnExit
+	Pins    string   // directory in a bpffs for what stays when the daemon ends
 	Files   []string // that were read: the configuration itself, then the AWS files that it names
 	Notes   []string // what is not wrong but worth knowing, as FILE:LINE:COLUMN: text
 }
@@ -37,9 +38,12 @@ type OnExit string
 
 // The values of OnExit.
 const (
-	OnExitKeep   OnExit = "keep" // it is to stay attached, for a later daemon; not in this version
+	OnExitKeep   OnExit = "keep" // it stays attached, for a later daemon
 	OnExitDetach OnExit = "detach"
 )
+
+// DefaultPins is the directory for pins where none is named.
+const DefaultPins = "/sys/fs/bpf/xdpeel"
 
 // Load reads the configuration in a file. slots are the slots of the outputs that
 // the judge has already, by name: these outputs keep them; nil at start. What is
@@ -58,7 +62,7 @@ func Parse(name string, text []byte, slots map[string]int) (*Config, error) {
 	r := &reader{
 		file: name,
 		config: &Config{
-			Mode: "auto", HTTP: "127.0.0.1:9478", OnExit: OnExitKeep, Buffer: defaultBuffer,
+			Mode: "auto", HTTP: "127.0.0.1:9478", OnExit: OnExitKeep, Pins: DefaultPins, Buffer: defaultBuffer,
 			Policy:  new(mirror.Policy),
 			Filters: make(map[string]*mirror.Filter),
 			Files:   []string{name},

@@ -70,7 +70,7 @@ func TestContract(t *testing.T) {
 				Sample: mirror.Sampling{By: abi.SamplingByPacket, OneIn: 10}, Snap: mirror.Snap{Bytes: 128},
 			},
 		},
-		Buffer: 64 << 20, HTTP: "127.0.0.1:9478", OnExit: OnExitKeep,
+		Buffer: 64 << 20, HTTP: "127.0.0.1:9478", OnExit: OnExitKeep, Pins: DefaultPins,
 		Files: []string{filepath.Join("testdata", "contract.yaml"), filepath.Join("testdata", "filters.json")},
 		Notes: []string{filepath.Join("testdata", "contract.yaml") + ":12:14: snaplen does not cut what goes to a veth"},
 	}
@@ -90,7 +90,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	want := &Config{
 		Mode: "auto", Judge: mirror.Defaults(), Policy: &mirror.Policy{}, Filters: map[string]*mirror.Filter{},
-		Buffer: 64 << 20, HTTP: "127.0.0.1:9478", OnExit: OnExitKeep, Files: []string{"f"},
+		Buffer: 64 << 20, HTTP: "127.0.0.1:9478", OnExit: OnExitKeep, Pins: DefaultPins, Files: []string{"f"},
 		Notes: []string{"f:1:1: no session is named, so every packet is one of an unknown session"},
 	}
 	for _, text := range []string{"", "# nothing\n", "~", "{}", "sessions:\nfilters:\noutputs:\ninterfaces:\n"} {

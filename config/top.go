@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,7 @@ var configKeys = []key[Config]{
 	{"health", func(r *reader, n *yaml.Node, c *Config) { readAddress(r, n, "health", &c.Health) }},
 	{"drain", func(r *reader, n *yaml.Node, c *Config) { c.Drain = r.duration(n, "drain") }},
 	{"on_exit", func(r *reader, n *yaml.Node, c *Config) { choose(r, n, "on_exit", &c.OnExit, OnExitKeep, OnExitDetach) }},
+	{"pins", readPins},
 }
 
 // portsKeys are the keys of `ports`.
@@ -59,6 +61,17 @@ func (r *reader) readConfig(n *yaml.Node) {
 	}
 	if len(r.config.Policy.Sessions) == 0 {
 		r.note(n, "no session is named, so every packet is one of an unknown session")
+	}
+}
+
+func readPins(r *reader, n *yaml.Node, c *Config) {
+	text, ok := r.text(n, "pins")
+	if ok && !path.IsAbs(text) {
+		r.complain(n, "pins %q is not an absolute path", text)
+		return
+	}
+	if ok {
+		c.Pins = path.Clean(text)
 	}
 }
 

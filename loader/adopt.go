@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
+	"slices"
 
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
@@ -128,15 +129,17 @@ func modeOf(iface netlink.Link) Mode {
 
 // takeOver finds the link to an interface that is pinned elsewhere: by a build with
 // maps of another form, or for another set of interfaces. The link is pinned here
-// now; what else is there goes, counters and rings included, since nobody could
-// read them.
+// now; what else is there goes with Tidy, counters and rings included, since nobody
+// could read them.
 func (p *Program) takeOver(iface netlink.Link) (link.Link, error) {
 	held, other, err := p.pins.takeLink(linkPrefix + iface.Attrs().Name)
 	if err != nil || held == nil {
 		return nil, err
 	}
-	p.forgotten = append(p.forgotten, other)
-	return held, (&Pins{dir: other}).forgetLink(iface.Attrs().Name)
+	if !slices.Contains(p.forgotten, other) {
+		p.forgotten = append(p.forgotten, other)
+	}
+	return held, nil
 }
 
 // Note leaves a note of the output in a slot to the process after this one; at most
@@ -153,8 +156,9 @@ func (p *Program) Note(slot int, text []byte) error {
 	return nil
 }
 
-// Tidy removes what an earlier process left behind and this one does not use: veths
-// that are not open, interfaces included.
+// Tidy removes what an earlier process left behind and this one, which has attached
+// to all its interfaces and opened all its veths, does not use: the program on other
+// interfaces, and other veths.
 func (p *Program) Tidy() error {
 	if p.pins == nil {
 		return nil
@@ -165,5 +169,9 @@ func (p *Program) Tidy() error {
 			open[v.Name] = true
 		}
 	}
-	return p.pins.removeVeths(func(name string) bool { return !open[name] })
+	errs := []error{p.pins.removeVeths(func(name string) bool { return !open[name] })}
+	for _, dir := range p.forgotten {
+		errs = append(errs, (&Pins{dir: dir}).abandon())
+	}
+	return errors.Join(errs...)
 }

@@ -225,7 +225,7 @@ func TestForeignProgramIsLeftAlone(t *testing.T) {
 				}
 				var holder *Holder
 				err = far.Namespace.Do(func() (err error) {
-					holder, err = Detach(far.Name, DefaultPins)
+					holder, err = Detach(far.Name, t.TempDir())
 					return err
 				})
 				if err != nil || holder == nil || holder.Ours {
@@ -243,7 +243,7 @@ func TestDetach(t *testing.T) {
 	far := newWire(t, lab.VethOptions{}).pair.B
 	detach := func() (holder *Holder, err error) {
 		err = far.Namespace.Do(func() (err error) {
-			holder, err = Detach(far.Name, DefaultPins)
+			holder, err = Detach(far.Name, t.TempDir())
 			return err
 		})
 		return holder, err
@@ -295,7 +295,7 @@ func TestNoSuchInterface(t *testing.T) {
 	if _, err := program.Attach("nonesuch0", ModeAuto); !errors.Is(err, ErrNoInterface) {
 		t.Errorf("attach: %v, want ErrNoInterface", err)
 	}
-	if _, err := Detach("nonesuch0", DefaultPins); !errors.Is(err, ErrNoInterface) {
+	if _, err := Detach("nonesuch0", t.TempDir()); !errors.Is(err, ErrNoInterface) {
 		t.Errorf("detach: %v, want ErrNoInterface", err)
 	}
 }

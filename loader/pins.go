@@ -21,9 +21,6 @@ import (
 	"github.com/xdpeel/xdpeel/loader/pair"
 )
 
-// DefaultPins is the directory of pins where none is named.
-const DefaultPins = "/sys/fs/bpf/xdpeel"
-
 // ErrNoPins says that there is no file system for pins.
 var ErrNoPins = errors.New("no bpffs")
 
@@ -302,6 +299,24 @@ func (p *Pins) forgetLink(iface string) error {
 		return nil
 	}
 	return errors.Join(p.removeVeths(func(string) bool { return true }), removePins(p.dir))
+}
+
+// abandon takes the program off all interfaces that it is pinned on here, and removes
+// all pins and veths.
+func (p *Pins) abandon() error {
+	links, err := filepath.Glob(filepath.Join(p.dir, linkPrefix+"*"))
+	if err != nil {
+		return fmt.Errorf("list pins: %w", err)
+	}
+	var errs []error
+	for _, path := range links {
+		held, err := p.loadLink(filepath.Base(path))
+		if err == nil && held != nil {
+			err = errors.Join(unpin(held), held.Detach(), held.Close())
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, p.removeVeths(func(string) bool { return true }), removePins(p.dir))...)
 }
 
 // clearPins removes all pins of a directory: what nobody else holds goes with them.

@@ -207,6 +207,9 @@ func TestTakeOver(t *testing.T) {
 	if !next.attachment.Adopted || next.program.Adopted() || len(next.program.Forgotten()) != 1 {
 		t.Errorf("attachment %+v, adopted %v, forgotten %v", next.attachment, next.program.Adopted(), next.program.Forgotten())
 	}
+	if err := l.pair.B.Namespace.Do(next.program.Tidy); err != nil {
+		t.Error(err)
+	}
 	if _, err := os.Stat(elsewhere); err == nil {
 		t.Error("the pins of the other layout are left")
 	}

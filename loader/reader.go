@@ -39,6 +39,7 @@ type Reader struct {
 	poll     int // epoll descriptor
 	stop     int // eventfd that ends a wait
 	stopping atomic.Bool
+	leaving  atomic.Bool
 	clock    clock
 	full     bool // the last batch was filled: there is more, do not wait
 }
@@ -78,6 +79,9 @@ func (r *Reader) open() (err error) {
 func (r *Reader) Read(batch *mirror.Batch) error {
 	before := len(batch.Packets)
 	for {
+		if r.leaving.Load() {
+			return io.EOF
+		}
 		last := r.stopping.Load()
 		cut := uint64(math.MaxUint64)
 		if !last {
@@ -203,6 +207,13 @@ func (r *Reader) packet(header *bpf.XdpeelPacket, data []byte) mirror.Packet {
 func sessionOf(key *bpf.XdpeelSessionKey) mirror.Session {
 	source := *(*[16]byte)(unsafe.Pointer(&key.Source))
 	return mirror.Session{VNI: key.Vni, Source: netip.AddrFrom16(source).Unmap()}
+}
+
+// Leave makes Read return io.EOF at once: what is in the rings is left to the next
+// reader of them.
+func (r *Reader) Leave() {
+	r.leaving.Store(true)
+	r.Stop()
 }
 
 // Stop makes Read return what the rings hold and then io.EOF. The program should

@@ -29,6 +29,7 @@ type daemon struct {
 	pump       *pump
 	counters   *host.CounterReader
 	supervisor *supervisor
+	noteFailed bool // the last notes could not be left, and that was said
 	started    time.Time
 	draining   atomic.Bool // it was told to end, and goes on for a while
 	toldAt     time.Time   // when; serve's own
@@ -56,28 +57,30 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 		}
 	}
 	d := &daemon{path: o.path, log: o.log, supervisor: findSupervisor(), started: time.Now()}
-	d.state = configState{config: c, names: namesOf(c.Policy), generation: 1, loadedAt: d.started}
 	if err := checkMemory(c); err != nil {
 		return err
 	}
-	if d.program, err = loader.Load(c.Judge, c.Policy); err != nil {
+	c, notes, err := d.load(c)
+	if err != nil {
 		return explainLoader(err)
 	}
 	defer func() { err = errors.Join(err, d.program.Close()) }()
+	d.state = configState{config: c, names: namesOf(c.Policy), generation: 1, loadedAt: d.started}
 	if d.counters, err = host.NewCounterReader(); err != nil {
 		return err
 	}
 	defer d.counters.Close()
+	d.outputs = newOutputs(d.program, export.NewBacklog(c.Buffer), d.log)
 	sites, err := d.listen(c, o.webConfig)
 	if err != nil {
-		return err
+		return errors.Join(err, d.undo(nil))
 	}
-	if err := d.begin(c); err != nil {
+	if err := d.begin(c, notes); err != nil {
 		return errors.Join(err, closeSites(sites))
 	}
 	reader, err := d.program.NewReader()
 	if err != nil {
-		return errors.Join(err, d.detach(), d.outputs.close(), closeSites(sites))
+		return errors.Join(err, d.undo(nil), d.outputs.close(), closeSites(sites))
 	}
 	d.pump = newPump(reader, d.outputs.backlog)
 	stopServing := d.serveHTTP(sites)
@@ -85,31 +88,30 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	runErr := d.run(ctx, hangups, reader)
 	stopServing()
 	closeErr := errors.Join(reader.Close(), d.outputs.close())
+	d.noteOutputs()
 	return errors.Join(runErr, closeErr, d.report(env, o))
 }
 
 // begin opens the outputs, then attaches to the interfaces: a packet that is taken
-// from the host has to have somewhere to go. On an error nothing is left behind.
-func (d *daemon) begin(c *config.Config) error {
-	d.outputs = newOutputs(d.program, export.NewBacklog(c.Buffer), d.log)
+// from the host has to have somewhere to go. On an error nothing is left behind that
+// was not there before.
+func (d *daemon) begin(c *config.Config, notes map[int]outputNote) error {
+	d.outputs.restore(notes)
 	opened, err := d.outputs.open(c, d)
 	if err != nil {
-		return explainOutput(err)
+		return errors.Join(explainOutput(err), d.undo(nil))
 	}
 	for _, name := range c.Interfaces {
 		w := watch(name, loader.Mode(c.Mode), d.log)
 		d.interfaces = append(d.interfaces, w)
 		if err := w.attach(d.program); err != nil {
-			return errors.Join(explainLoader(err), d.detach(), discardAll(opened))
+			return errors.Join(explainLoader(err), d.undo(opened))
 		}
 	}
 	d.outputs.settle(c, opened, new(loader.SlotAccounts))
 	d.log.Info("running", "config", d.path, "sessions", len(c.Policy.Sessions), "outputs", len(c.Outputs), "http", c.HTTP)
 	d.logNotes(c)
-	if c.OnExit == config.OnExitKeep {
-		d.log.Warn("on_exit: keep is not in this version: the program comes off its interfaces when xdpeel ends", "hint", "on_exit: detach says so")
-	}
-	return nil
+	return d.succeed()
 }
 
 // summary is a line for the service manager's status.
@@ -126,15 +128,20 @@ func (d *daemon) logNotes(c *config.Config) {
 	}
 }
 
-// run pumps packets and serves the operator until ctx is done or the rings cannot
-// be read; then it takes the program off, and writes what is in the rings.
+// run pumps packets and serves the operator until ctx is done or the rings cannot be
+// read; then it takes the program off, and writes what is in the rings. Or it leaves
+// both as they are to the daemon after it.
 func (d *daemon) run(ctx context.Context, hangups <-chan os.Signal, reader *loader.Reader) error {
 	pumped := make(chan error, 1)
 	go func() { pumped <- d.pump.run() }()
 	pumpErr, ended := d.serve(ctx, hangups, pumped)
-	detachErr := d.detach()
+	detach, stop := d.detach, reader.Stop
+	if d.keeps() {
+		detach, stop = d.leave, reader.Leave
+	}
+	detachErr := detach()
 	if !ended {
-		reader.Stop()
+		stop()
 		pumpErr = <-pumped
 	}
 	return errors.Join(pumpErr, detachErr)
@@ -164,6 +171,7 @@ func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-c
 			}
 			d.outputs.check(now)
 			d.outputs.closeRetired(d.pump.isPast)
+			d.noteOutputs()
 			if !d.pump.isStuck() {
 				d.supervisor.alive(now)
 			}
@@ -198,7 +206,7 @@ func (d *daemon) detach() error {
 	return errors.Join(errs...)
 }
 
-// report prints the ledger, once nothing moves any more.
+// report prints the ledger, once nothing moves any more that this daemon moves.
 func (d *daemon) report(env *environment, o runOptions) error {
 	ledger, err := d.ledger()
 	if err != nil {
@@ -206,6 +214,9 @@ func (d *daemon) report(env *environment, o runOptions) error {
 	}
 	fmt.Fprintln(env.stderr)
 	printLedger(env.stderr, ledger, time.Time{})
+	if d.keeps() { // and so something does move
+		return writeLedger(env, o.ledger, ledger)
+	}
 	return errors.Join(checkSums(ledger), writeLedger(env, o.ledger, ledger))
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/loader"
 )
 
@@ -18,7 +19,7 @@ it. A program that is not xdpeel's is left alone.
 func runDetach(_ context.Context, env *environment, args []string) error {
 	flags := pflag.NewFlagSet("detach", pflag.ContinueOnError)
 	iface := flags.StringP("interface", "i", "", "`interface` to take the program off")
-	pins := flags.String("pins", loader.DefaultPins, "`directory` of pins, as in the configuration of a daemon")
+	pins := flags.String("pins", config.DefaultPins, "`directory` of pins, as in the configuration of a daemon")
 	if err := parseFlags(env.stdout, flags, detachUsage, args); err != nil {
 		return err
 	}

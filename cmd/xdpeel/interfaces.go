@@ -43,7 +43,7 @@ func (w *watchedInterface) attach(program *loader.Program) error {
 	}
 	w.refusal = ""
 	w.set(attachment)
-	w.log.Info("attached", "mode", attachment.Mode)
+	w.log.Info("attached", "mode", attachment.Mode, "adopted", attachment.Adopted)
 	return nil
 }
 
@@ -103,6 +103,16 @@ func (w *watchedInterface) detach() error {
 	}
 	w.set(nil)
 	return attachment.Close()
+}
+
+// leave lets go of the program, which stays where it is.
+func (w *watchedInterface) leave() error {
+	attachment := w.attachment
+	if attachment == nil {
+		return nil
+	}
+	w.set(nil)
+	return attachment.Leave()
 }
 
 func (w *watchedInterface) reading() export.InterfaceReading {

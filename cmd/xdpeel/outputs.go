@@ -343,11 +343,47 @@ func (s *outputs) slots() map[string]int {
 	return used
 }
 
+// userAccounts are those of all outputs there ever were, by name, without what the
+// kernel says of their slots.
+func (s *outputs) userAccounts() map[string]*mirror.OutputAccount {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sumUsers()
+}
+
+func (s *outputs) slotOwners() [abi.LimitOutputs]slotOwner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owners
+}
+
+// leaveVeths has the veths stay when they are closed.
+func (s *outputs) leaveVeths() { leaveVeths(s.table.Load()[:]) }
+
+func leaveVeths(list []output) {
+	for _, o := range list {
+		if veth, ok := o.(*vethOutput); ok {
+			veth.stays = true
+		}
+	}
+}
+
 // accounts are those of all outputs there ever were, by name; counted is what the
 // kernel says of their slots.
 func (s *outputs) accounts(counted *loader.SlotAccounts) map[string]*mirror.OutputAccount {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	sum := s.sumUsers()
+	counted = s.withUnclaimed(counted)
+	for slot, owner := range s.owners {
+		if owner.name != "" {
+			owner.settle(accountOf(sum, owner.name), counted[slot])
+		}
+	}
+	return sum
+}
+
+func (s *outputs) sumUsers() map[string]*mirror.OutputAccount {
 	sum := make(map[string]*mirror.OutputAccount)
 	for name, account := range s.past {
 		add(accountOf(sum, name), *account)
@@ -355,12 +391,6 @@ func (s *outputs) accounts(counted *loader.SlotAccounts) map[string]*mirror.Outp
 	for _, o := range slices.Concat(s.table.Load()[:], slices.Collect(maps.Keys(s.closing))) {
 		if o != nil {
 			add(accountOf(sum, o.settings().Name), o.account())
-		}
-	}
-	counted = s.withUnclaimed(counted)
-	for slot, owner := range s.owners {
-		if owner.name != "" {
-			owner.settle(accountOf(sum, owner.name), counted[slot])
 		}
 	}
 	return sum

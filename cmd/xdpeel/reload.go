@@ -86,6 +86,9 @@ func checkChange(before, after *config.Config) error {
 	if before.Health != after.Health {
 		fixed = append(fixed, "health")
 	}
+	if before.OnExit != after.OnExit || before.Pins != after.Pins {
+		fixed = append(fixed, "on_exit and pins")
+	}
 	if len(fixed) > 0 {
 		return fmt.Errorf("%s cannot change while xdpeel runs: restart it", strings.Join(fixed, ", "))
 	}

@@ -78,7 +78,7 @@ func (d *runningDaemon) checkBadReloads(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"wrong key", daemonConfig("session: []\n"), `xdpeel.yaml:4:1: `},
 		{"missing filter", daemonConfig("sessions: [{vni: 5, filter: nonesuch}]\n"), `filter \"nonesuch\" is not there`},
-		{"other interface", "interfaces: [eth9]\nhttp: 127.0.0.1:0\n" + everything, "interfaces cannot change while xdpeel runs: restart it"},
+		{"other interface", "interfaces: [eth9]\non_exit: detach\nhttp: 127.0.0.1:0\n" + everything, "interfaces cannot change while xdpeel runs: restart it"},
 		{"other ports", daemonConfig("ports: {vxlan: [1]}\nmode: generic\n" + everything), "mode, ports cannot change"},
 		{"unopenable output", daemonConfig(`outputs: {new: {type: pcapng, path: DIR/new.pcapng}, x: {type: pcapng, path: DIR/no/x.pcapng}}`), "no such file or directory"},
 		{"unopenable veth", daemonConfig(`outputs: {x: {type: veth, interface: lo, peer: b}}`), "an interface of that name is not xdpeel's"},

@@ -29,6 +29,12 @@ func explainLoader(err error) error {
 		}
 		return hinted(err, "`--mode generic` works on any interface, if slower")
 	}
+	if errors.Is(err, loader.ErrPinsInUse) {
+		return hinted(err, "another xdpeel runs on these interfaces: end it first")
+	}
+	if errors.Is(err, loader.ErrNoPins) {
+		return hinted(err, "mount -t bpf bpf /sys/fs/bpf, or `on_exit: detach`, which needs none")
+	}
 	if errors.Is(err, loader.ErrNoInterface) {
 		return hinted(err, "`ip -br link` lists the interfaces of this network namespace")
 	}

@@ -118,7 +118,7 @@ func (o *vethOutput) close() error {
 	o.veth = nil
 	remove := veth.Remove
 	if o.stays {
-		remove = veth.Close
+		remove = veth.Leave
 	}
 	if err := remove(); err != nil {
 		return fmt.Errorf("close output %q: %w", o.config.Name, err)

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/frames"
+)
+
+// newPins mounts a bpffs of the test's own; what is pinned there goes with it.
+func newPins(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return filepath.Join(dir, "xdpeel")
+}
+
+const keptConfig = `
+interfaces: [far]
+http: 127.0.0.1:0
+pins: PINS
+sessions: [{vni: any}]
+outputs:
+  ids: {type: veth, interface: xdpeel0, peer: xdpeel0-ids, netns: NETNS}
+  all: {type: pcapng, path: DIR/all.pcapng}
+`
+
+// process is a daemon as a process of its own, that may be killed.
+type process struct {
+	*running
+	cmd *exec.Cmd
+}
+
+func (w *wire) startProcess(t *testing.T, binary, path string) *process {
+	t.Helper()
+	p := &process{&running{t: t, stderr: new(lockedBuffer)}, exec.Command(binary, "run", "--config", path)}
+	p.cmd.Stderr = p.stderr
+	if err := w.far.Namespace.Start(p.cmd); err != nil {
+		t.Fatal(err)
+	}
+	p.await("msg=running")
+	return p
+}
+
+func (p *process) end(signal syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil && signal == syscall.SIGTERM {
+		p.t.Errorf("%v; said %s", err, p.stderr)
+	}
+}
+
+// numbers sends packets that are numbered from 0 until it is told to stop, and
+// returns how many there were.
+type numbers struct {
+	stop chan struct{}
+	done sync.WaitGroup
+	sent uint64
+}
+
+var (
+	numberedFrom = frames.Peer{MAC: frames.MAC{2, 1}, Address: lab.Conversation()[0].Packet.Session.Source, Port: 1}
+	numberedTo   = frames.Peer{MAC: frames.MAC{2, 2}, Address: lab.Target, Port: 2}
+)
+
+func numbered(n uint64) []byte {
+	return frames.UDPFrame(numberedFrom, numberedTo, binary.BigEndian.AppendUint64(nil, n))
+}
+
+func numberOf(frame []byte) uint64 { return binary.BigEndian.Uint64(frame[len(frame)-8:]) }
+
+func (w *wire) sendNumbers(t *testing.T) *numbers {
+	t.Helper()
+	n := &numbers{stop: make(chan struct{})}
+	sender, err := lab.OpenSender(w.near.Namespace, w.near.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.done.Go(func() {
+		defer sender.Close()
+		for {
+			select {
+			case <-n.stop:
+				return
+			default:
+			}
+			if err := sender.Send(frames.Wrap(numbered(n.sent), 7, numberedFrom.Address, lab.Target)); err != nil {
+				t.Error(err)
+				return
+			}
+			n.sent++
+			time.Sleep(100 * time.Microsecond)
+		}
+	})
+	return n
+}
+
+func (n *numbers) end() uint64 {
+	close(n.stop)
+	n.done.Wait()
+	return n.sent
+}
+
+// Daemons come and go under load, some in order and some killed. The kernel's way
+// to the consumer never stops: each packet comes out there, once and in order. What
+// a daemon in order leaves in the rings the next one writes; none stands twice.
+func TestRestarts(t *testing.T) {
+	rounds := 6
+	if more, err := strconv.Atoi(os.Getenv("XDPEEL_RESTARTS")); err == nil {
+		rounds = more
+	}
+	for _, test := range []struct {
+		name    string
+		signals []syscall.Signal // in turn
+	}{{"SIGTERM", []syscall.Signal{syscall.SIGTERM}}, {"SIGKILL too", []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM}}} {
+		t.Run(test.name, func(t *testing.T) {
+			w, c, pins, dir, binary := newWire(t), newConsumer(t), newPins(t), t.TempDir(), buildBinary(t)
+			path := filepath.Join(dir, "xdpeel.yaml")
+			text := strings.NewReplacer("PINS", pins, "NETNS", c.Name(), "DIR", dir).Replace(keptConfig)
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			daemon := w.startProcess(t, binary, path)
+			defer func() {
+				exec.Command("ip", "netns", "exec", w.far.Namespace.Name(), binary, "detach", "-i", "far", "--pins", pins).Run()
+			}()
+			c.listen(t, "xdpeel0-ids")
+			load := w.sendNumbers(t)
+			received := make(chan uint64, 1)
+			go func() { received <- c.countNumbers(t) }()
+			for round := range rounds {
+				time.Sleep(50 * time.Millisecond)
+				daemon.end(test.signals[round%len(test.signals)])
+				time.Sleep(20 * time.Millisecond)
+				daemon = w.startProcess(t, binary, path)
+				if said := daemon.stderr.String(); !strings.Contains(said, "taken over") {
+					t.Fatalf("round %d: nothing is taken over: %s", round, said)
+				}
+			}
+			sent := load.end()
+			time.Sleep(100 * time.Millisecond)
+			daemon.end(syscall.SIGTERM)
+			if got := <-received; got != sent {
+				t.Errorf("%d packets came to the consumer, %d were sent", got, sent)
+			}
+			written := writtenNumbers(t, filepath.Join(dir, "all*.pcapng"))
+			missing := uint64(0)
+			for n := range sent {
+				switch written[n] {
+				case 0:
+					missing++
+				case 1:
+				default:
+					t.Fatalf("packet %d stands %d times in the files", n, written[n])
+				}
+			}
+			if missing > 0 && len(test.signals) == 1 {
+				t.Errorf("%d of %d packets are in no file", missing, sent)
+			}
+			t.Logf("%d restarts, %d packets, %d missing from files", rounds, sent, missing)
+			want := fmt.Sprintf("output \"ids\": %d offered, %[1]d delivered, none lost\n", sent)
+			if said := daemon.stderr.String(); !strings.Contains(said, want) {
+				t.Errorf("the last daemon said %s, want %q: its counters go on", said, want)
+			}
+		})
+	}
+}
+
+// countNumbers receives numbered frames until none comes, and fails unless they
+// are all there, in order.
+func (c *consumer) countNumbers(t *testing.T) (next uint64) {
+	for {
+		frame, err := c.receiver.Receive(time.Now().Add(2 * time.Second))
+		if err != nil {
+			return next
+		}
+		if n := numberOf(frame); n != next {
+			t.Errorf("packet %d came to the consumer, want %d", n, next)
+			return next
+		}
+		next++
+	}
+}
+
+// writtenNumbers counts the numbered packets in capture files.
+func writtenNumbers(t *testing.T, pattern string) map[uint64]int {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := make(map[uint64]int)
+	for _, path := range paths {
+		for _, frame := range readWhole(t, path) {
+			count[numberOf(frame)]++
+		}
+	}
+	return count
+}

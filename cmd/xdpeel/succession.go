@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/xdpeel/xdpeel/config"
+	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// outputNote is what a daemon leaves to the next about the output in a slot, so that
+// its account goes on. (A daemon that is killed has left what was so a quarter of
+// a second before.)
+type outputNote struct {
+	Name    string               `json:"name"`
+	Account mirror.OutputAccount `json:"account"` // without what the kernel counts
+	Before  mirror.OutputAccount `json:"before"`  // what the kernel had counted for the slot when the name got it
+}
+
+// load loads the program: with `on_exit: keep` under pins, and over what an earlier
+// daemon left there. It returns the configuration, in which outputs that the earlier
+// one had keep their slots, and what that noted of them.
+func (d *daemon) load(c *config.Config) (*config.Config, map[int]outputNote, error) {
+	if c.OnExit == config.OnExitDetach {
+		program, err := loader.Load(c.Judge, c.Policy)
+		d.program = program
+		return c, nil, err
+	}
+	pins, err := loader.OpenPins(loader.PinOptions{Root: c.Pins, Interfaces: c.Interfaces})
+	if err != nil {
+		return nil, nil, err
+	}
+	notes, slots, err := readNotes(pins)
+	if err == nil && len(slots) > 0 {
+		c, err = loadRunnable(d.path, slots)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, pins.Close())
+	}
+	d.program, err = loader.LoadPinned(c.Judge, c.Policy, pins)
+	return c, notes, err
+}
+
+func readNotes(pins *loader.Pins) (notes map[int]outputNote, slots map[string]int, err error) {
+	texts, err := pins.Notes()
+	if err != nil {
+		return nil, nil, err
+	}
+	notes, slots = make(map[int]outputNote), make(map[string]int)
+	for slot, text := range texts {
+		var note outputNote
+		if err := json.Unmarshal(text, &note); err != nil {
+			return nil, nil, fmt.Errorf("read what an earlier daemon noted of slot %d: %w", slot, err)
+		}
+		notes[slot], slots[note.Name] = note, slot
+	}
+	return notes, slots, nil
+}
+
+// succeed says what was taken over from an earlier daemon, and removes what it had
+// and this one has not.
+func (d *daemon) succeed() error {
+	if d.program.Adopted() {
+		d.log.Info("an earlier daemon's program, counters and packets are taken over", "pins", d.current().config.Pins)
+	}
+	for _, dir := range d.program.Forgotten() {
+		d.log.Warn("the program is taken over from a build or a configuration with other maps", "pins", dir,
+			"hint", "counters begin anew, and the packets in its rings are lost: the ledger of that daemon is its last")
+	}
+	return d.program.Tidy()
+}
+
+// restore lets the accounts of an earlier daemon's outputs go on.
+func (s *outputs) restore(notes map[int]outputNote) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for slot, note := range notes {
+		s.owners[slot] = slotOwner{note.Name, note.Before}
+		add(accountOf(s.past, note.Name), note.Account)
+	}
+}
+
+// note leaves notes to the next daemon.
+func (s *outputs) note() error {
+	users := s.userAccounts()
+	var errs []error
+	for slot, owner := range s.slotOwners() {
+		if owner.name == "" {
+			continue
+		}
+		note := outputNote{Name: owner.name, Before: owner.before}
+		if account := users[owner.name]; account != nil {
+			note.Account = *account
+		}
+		text, err := json.Marshal(note)
+		if err == nil {
+			err = s.program.Note(slot, text)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("leave a note of output %q: %w", owner.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// keeps says whether the program is to stay when the daemon ends.
+func (d *daemon) keeps() bool { return d.current().config.OnExit == config.OnExitKeep }
+
+// noteOutputs leaves notes, and says so once if it cannot.
+func (d *daemon) noteOutputs() {
+	if !d.keeps() {
+		return
+	}
+	err := d.outputs.note()
+	if err != nil && !d.noteFailed {
+		d.log.Error("accounts would not outlive this daemon", "error", err, "hint", "a shorter name for the output leaves more room")
+	}
+	d.noteFailed = err != nil
+}
+
+// leave lets go of the interfaces. The program stays on them, and goes on.
+func (d *daemon) leave() error {
+	var errs []error
+	for _, w := range d.interfaces {
+		errs = append(errs, w.leave())
+	}
+	d.outputs.leaveVeths()
+	return errors.Join(errs...)
+}
+
+// undo takes back what was begun, unless an earlier daemon had begun it: that stays.
+func (d *daemon) undo(opened []output) error {
+	if d.program.Adopted() {
+		leaveVeths(opened)
+		return errors.Join(d.leave(), discardAll(opened))
+	}
+	return errors.Join(d.detach(), discardAll(opened), d.program.Unpin())
+}
