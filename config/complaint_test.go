@@ -22,9 +22,9 @@ func TestComplaints(t *testing.T) {
 		{"\x00", "f:1:1: not YAML: control characters are not allowed (value: 0)"},
 		{"{}\n---\n{}\n", "f:2:1: a second document begins here; a configuration is one"},
 		// Mappings.
-		{"[]", "f:1:1: a configuration is a mapping of the keys interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, buffer, http, health, drain, on_exit"},
+		{"[]", "f:1:1: a configuration is a mapping of the keys interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, buffer, http, health, drain, on_exit, pins"},
 		{"ports: {vxlam: []}", `f:1:9: unknown key "vxlam"; ports has vxlan, geneve`},
-		{"<<: {mode: auto}", `f:1:1: unknown key "<<"; a configuration has interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, buffer, http, health, drain, on_exit`},
+		{"<<: {mode: auto}", `f:1:1: unknown key "<<"; a configuration has interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, buffer, http, health, drain, on_exit, pins`},
 		{"mode: auto\n\nmode: auto", `f:3:1: key "mode" is there twice, first in line 1`},
 		{"? [a]\n: 1", "f:1:3: a key is a word, not a list, a mapping or an alias"},
 		// The file's own keys.
