@@ -23,7 +23,7 @@ func (p *Program) SetPolicy(policy *mirror.Policy) error {
 	if err != nil {
 		return err
 	}
-	next, err := newPolicyMap(p.spec.Maps[bpf.XdpeelMapPolicies].InnerMap, image)
+	next, err := p.newPolicyMap(image)
 	if err != nil {
 		return fmt.Errorf("write policy: %w", err)
 	}
@@ -38,11 +38,9 @@ func (p *Program) SetPolicy(policy *mirror.Policy) error {
 }
 
 // newPolicyMap returns a map of as many regions as the policy needs.
-func newPolicyMap(spec *ebpf.MapSpec, image *tables.Image) (*ebpf.Map, error) {
+func (p *Program) newPolicyMap(image *tables.Image) (*ebpf.Map, error) {
 	regions := image.Regions()
-	spec = spec.Copy()
-	spec.MaxEntries = uint32(len(regions))
-	m, err := ebpf.NewMap(spec)
+	m, err := p.makePolicyMap(len(regions))
 	if err != nil {
 		return nil, fmt.Errorf("create map of %d regions: %w", len(regions), err)
 	}
@@ -52,4 +50,13 @@ func newPolicyMap(spec *ebpf.MapSpec, image *tables.Image) (*ebpf.Map, error) {
 		}
 	}
 	return m, nil
+}
+
+func (p *Program) makePolicyMap(regions int) (*ebpf.Map, error) {
+	if p.maker != nil {
+		return p.maker.make(regions)
+	}
+	spec := p.spec.Maps[bpf.XdpeelMapPolicies].InnerMap.Copy()
+	spec.MaxEntries = uint32(regions)
+	return ebpf.NewMap(spec)
 }

@@ -19,8 +19,10 @@ import (
 type Program struct {
 	spec       *ebpf.CollectionSpec
 	maps       bpf.XdpeelMaps
-	ways       [2]*way // by fragments
+	ways       [2]*way                     // by fragments
+	loaded     map[fragments]*ebpf.Program // the main program, once it was needed
 	rings      []*ring
+	maker      *MapMaker // nil: this process makes the maps of policies
 	options    mirror.Options
 	pins       *Pins    // nil: nothing is to outlive the process
 	forgotten  []string // directories of pins that were taken over
@@ -59,7 +61,7 @@ func prepare(o mirror.Options) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded object: %w", err)
 	}
-	return &Program{spec: spec, options: o, selfTest: rand.Uint64()}, nil
+	return &Program{spec: spec, options: o, loaded: make(map[fragments]*ebpf.Program), selfTest: rand.Uint64()}, nil
 }
 
 // finish creates the maps, or takes those that are pinned, and sets the policy.
@@ -170,7 +172,14 @@ func (p *Program) openRing(cpu int, spec *ebpf.MapSpec) (*ring, error) {
 
 // load loads the main program over the maps that exist already.
 func (p *Program) load(f fragments) (*ebpf.Program, error) {
-	return p.loadProgram(bpf.XdpeelProgXdpeel, f, Config(p.options))
+	if p.loaded[f] == nil {
+		program, err := p.loadProgram(bpf.XdpeelProgXdpeel, f, Config(p.options))
+		if err != nil {
+			return nil, err
+		}
+		p.loaded[f] = program
+	}
+	return p.loaded[f].Clone()
 }
 
 // loadProgram loads one of the object's programs over the maps that exist already,
@@ -225,6 +234,14 @@ func (p *Program) Close() error {
 	var errs []error
 	for _, way := range p.ways {
 		errs = append(errs, way.close())
+	}
+	for _, program := range p.loaded {
+		errs = append(errs, program.Close())
+	}
+	clear(p.loaded)
+	if p.maker != nil {
+		errs = append(errs, p.maker.Close())
+		p.maker = nil
 	}
 	for _, ring := range p.rings {
 		errs = append(errs, ring.close())

@@ -78,6 +78,9 @@ func askNetlink(iface netlink.Link, program *ebpf.Program) string {
 	if !errors.As(err, &errno) {
 		return err.Error()
 	}
+	if errno == unix.EPERM { // a link needs less than that
+		return ""
+	}
 	return strings.TrimSuffix(strings.TrimPrefix(err.Error(), errno.Error()+": "), ": "+errno.Error())
 }
 

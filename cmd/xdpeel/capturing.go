@@ -53,6 +53,11 @@ func capture(ctx context.Context, env *environment, o *captureOptions) (err erro
 	if c.reader, err = program.NewReader(); err != nil {
 		return errors.Join(err, c.sink.Close())
 	}
+	if env.alone {
+		if err := shed(ofFiles...); err != nil {
+			return errors.Join(err, c.reader.Close(), c.sink.Close())
+		}
+	}
 	announce(env, o, attachment)
 	if o.wrap != nil {
 		c.sink = o.wrap(c.sink)

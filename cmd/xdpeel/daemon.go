@@ -31,6 +31,7 @@ type daemon struct {
 	supervisor *supervisor
 	noteFailed bool // the last notes could not be left, and that was said
 	started    time.Time
+	bare       bool        // its capabilities are given up
 	draining   atomic.Bool // it was told to end, and goes on for a while
 	toldAt     time.Time   // when; serve's own
 
@@ -51,8 +52,8 @@ type configState struct {
 // runDaemon runs until ctx is done, and accounts for every packet in the end.
 func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Config) (err error) {
 	hangups := env.hangups() // from here on one is no end
-	if env.confine != nil {
-		if err := env.confine(); err != nil {
+	if env.alone {
+		if err := confine(); err != nil {
 			return err
 		}
 	}
@@ -81,6 +82,11 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	reader, err := d.program.NewReader()
 	if err != nil {
 		return errors.Join(err, d.undo(nil), d.outputs.close(), closeSites(sites))
+	}
+	if env.alone {
+		if err := d.shed(c); err != nil {
+			return errors.Join(err, reader.Close(), d.undo(nil), d.outputs.close(), closeSites(sites))
+		}
 	}
 	d.pump = newPump(reader, d.outputs.backlog)
 	stopServing := d.serveHTTP(sites)

@@ -76,12 +76,9 @@ outputs: {small: {type: pcapng, path: %s/small.pcapng}, large: {type: pcapng, pa
 	}
 }
 
-// An interface that goes away and comes back is attached to again.
-func TestRunInterfaceReturns(t *testing.T) {
-	w := newWire(t)
-	d := w.run(t, everything)
-	outer, inner := conversation()
-	w.send(t, outer...)
+// remove removes the wire's interfaces, and remake makes others in their place.
+func (w *wire) remove(t *testing.T) {
+	t.Helper()
 	err := w.near.Namespace.Do(func() error {
 		iface, err := netlink.LinkByName(w.near.Name)
 		if err != nil {
@@ -92,6 +89,24 @@ func TestRunInterfaceReturns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (w *wire) remake(t *testing.T) {
+	t.Helper()
+	pair, err := lab.NewPair(w.near.Namespace, w.far.Namespace, lab.VethOptions{NameA: "near", NameB: "far", MTU: 9001, OffloadsOff: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.near, w.far = pair.A, pair.B
+}
+
+// An interface that goes away and comes back is attached to again.
+func TestRunInterfaceReturns(t *testing.T) {
+	w := newWire(t)
+	d := w.run(t, everything)
+	outer, inner := conversation()
+	w.send(t, outer...)
+	w.remove(t)
 	d.await("interface is gone")
 	if status, text := d.get(t, "/readyz"); status != http.StatusServiceUnavailable || text != "interface \"far\": not attached\n" {
 		t.Errorf("/readyz: %d %q, want 503 and the interface", status, text)
@@ -99,9 +114,7 @@ func TestRunInterfaceReturns(t *testing.T) {
 	if said := d.status(t); !strings.Contains(said, "NOT ATTACHED to far\n") {
 		t.Errorf("status says %q", said)
 	}
-	if _, err := lab.NewPair(w.near.Namespace, w.far.Namespace, lab.VethOptions{NameA: "near", NameB: "far", MTU: 9001, OffloadsOff: true}); err != nil {
-		t.Fatal(err)
-	}
+	w.remake(t)
 	eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
 	w.send(t, outer...)
 	ledger := d.finish(t)

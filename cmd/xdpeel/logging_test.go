@@ -49,7 +49,7 @@ func TestLogsHint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := regexp.MustCompile(`\.log\.(Warn|Error)\(.*`)
+	call := regexp.MustCompile(`(?s)\.log\.(Warn|Error)\(.*?\)\n`)
 	calls := 0
 	for _, path := range sources {
 		if strings.HasSuffix(path, "_test.go") {

@@ -18,7 +18,7 @@ type environment struct {
 	stdout, stderr io.Writer
 	hangups        func() <-chan os.Signal // asks for the signals that mean: read the configuration again
 	dial           func(ctx context.Context, network, address string) (net.Conn, error)
-	confine        func() error // takes from the whole process what a daemon never needs; nil: it is not ours alone
+	alone          bool // in its process, which so may be confined
 }
 
 // verb is one word of the command line. run gets what follows it.
@@ -52,7 +52,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	env := &environment{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		hangups: hangups, dial: new(net.Dialer).DialContext, confine: confine,
+		hangups: hangups, dial: new(net.Dialer).DialContext, alone: true,
 	}
 	os.Exit(execute(ctx, env, os.Args[1:]))
 }
@@ -82,6 +82,8 @@ func dispatch(ctx context.Context, env *environment, args []string) error {
 		return printUsage(env.stdout)
 	case "--version":
 		name = "version"
+	case makerVerb:
+		return runMaker(env)
 	}
 	for _, verb := range verbs() {
 		if verb.name == name {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,7 +84,7 @@ func TestRunPrivileges(t *testing.T) {
 	r.await("msg=listening")
 	outer, inner := conversation()
 	w.send(t, outer...)
-	checkStatus(t, cmd.Process.Pid)
+	checkPrivileges(t, cmd.Process.Pid, 0)
 	for _, signal := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		if err := cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
@@ -100,8 +101,9 @@ func TestRunPrivileges(t *testing.T) {
 	}
 }
 
-// checkStatus looks at what a process may do: get no new privileges, ever.
-func checkStatus(t *testing.T, pid int) {
+// checkPrivileges looks at every thread of a process: it has no capabilities but those of a
+// set, and can get no others.
+func checkPrivileges(t *testing.T, pid int, allowed uint64) {
 	t.Helper()
 	statuses, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if err != nil || len(statuses) == 0 {
@@ -115,6 +117,94 @@ func checkStatus(t *testing.T, pid int) {
 		if !regexp.MustCompile(`(?m)^NoNewPrivs:\s+1$`).Match(text) {
 			t.Errorf("%s: may get new privileges", path)
 		}
+		for _, set := range regexp.MustCompile(`(?m)^Cap(?:Eff|Prm):\s+(\w+)$`).FindAllSubmatch(text, -1) {
+			if has, err := strconv.ParseUint(string(set[1]), 16, 64); err != nil || has&^allowed != 0 {
+				t.Errorf("%s: %s, want at most %x", path, set[0], allowed)
+			}
+		}
+	}
+}
+
+// childOf returns the only child of a process, whichever thread started it.
+func childOf(t *testing.T, pid int) (child int) {
+	t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range lists {
+		text, _ := os.ReadFile(path) // a thread may have ended
+		if n, _ := fmt.Sscan(string(text), &child); n == 1 {
+			return child
+		}
+	}
+	t.Fatalf("process %d has no child", pid)
+	return 0
+}
+
+// fileCapabilities are those that root keeps.
+const fileCapabilities = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID
+
+// Packets are read by a process without privileges: it takes other and larger policies
+// all the same, comes back to an interface that was made anew, and refuses what it
+// cannot do. Its helper can make maps, and ends with it, however that comes.
+func TestRunWithoutPrivileges(t *testing.T) {
+	w := newWire(t)
+	d := &runningDaemon{wire: w, dir: t.TempDir()}
+	d.write(t, daemonConfig(everything))
+	cmd := exec.Command(buildBinary(t), "run", "--config", d.path("xdpeel.yaml"))
+	stderr := new(lockedBuffer)
+	cmd.Stderr = stderr
+	if err := w.far.Namespace.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	waited := false
+	defer func() {
+		if !waited {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	}()
+	d.running = &running{t: t, stderr: stderr}
+	d.await("msg=listening")
+	outer, inner := conversation()
+	w.send(t, outer...)
+	checkPrivileges(t, cmd.Process.Pid, fileCapabilities)
+	maker := childOf(t, cmd.Process.Pid)
+	checkPrivileges(t, maker, 1<<unix.CAP_BPF)
+
+	var many strings.Builder
+	many.WriteString("allow_sources:\n")
+	for i := range 9000 {
+		fmt.Fprintf(&many, "  - 10.%d.%d.%d/32\n", i/4096, i/16%256, i%16*16+11)
+	}
+	d.write(t, daemonConfig(many.String()+"  - 10.0.0.0/8\n"+everything))
+	hangup := func(words string) {
+		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		d.await(words)
+	}
+	hangup("generation=2")
+	w.send(t, outer...)
+	d.write(t, daemonConfig(strings.Replace(everything, "outputs: {", "outputs: {ids: {type: veth, interface: xv0, peer: xv1}, ", 1)))
+	hangup("the first output of type veth takes capabilities that xdpeel gave up")
+
+	w.remove(t)
+	d.await("interface is gone")
+	w.remake(t)
+	eventually(t, "attached again", func() bool { return strings.Count(stderr.String(), "msg=attached") == 2 })
+	w.send(t, outer...)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	waited = true
+	if err != nil || !strings.Contains(stderr.String(), fmt.Sprintf("%d delivered, none lost", 3*len(inner))) {
+		t.Errorf("%v, said %s", err, stderr)
+	}
+	if err := syscall.Kill(maker, 0); err == nil {
+		t.Error("the helper is still there")
 	}
 }
 
