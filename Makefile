@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build ./xdpeel, one static binary
@@ -20,6 +20,10 @@ build: ## build ./xdpeel, one static binary
 .PHONY: demo
 demo: build ## see the main job done on this machine, end to end (asks for root)
 	$(if $(filter 0,$(shell id -u)),,sudo) ./xdpeel demo
+
+.PHONY: demo-suricata
+demo-suricata: build ## see an IDS fed by xdpeel on this machine (asks for root)
+	$(if $(filter 0,$(shell id -u)),,sudo) scripts/demo-suricata.sh
 
 .PHONY: test
 test: ## run all tests; as root the kernel and namespace tests too

@@ -52,6 +52,16 @@ func NewNamespace(prefix string) (*Namespace, error) {
 	return n, nil
 }
 
+// Here returns the namespace that the process is in. It has no name, and Close
+// leaves it as it is.
+func Here() (*Namespace, error) {
+	handle, err := netns.Get()
+	if err != nil {
+		return nil, fmt.Errorf("find own namespace: %w", err)
+	}
+	return &Namespace{handle: handle, remove: sync.OnceValue(handle.Close)}, nil
+}
+
 // Name returns the name under which `ip netns` lists the namespace.
 func (n *Namespace) Name() string { return n.name }
 

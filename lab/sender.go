@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -53,6 +54,23 @@ func (s *Sender) Send(frame []byte) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// Replay sends mirrored packets at the pace at which they were, until all are sent or
+// ctx is done.
+func (s *Sender) Replay(ctx context.Context, events []Event) error {
+	start := time.Now()
+	for _, event := range events {
+		select {
+		case <-time.After(time.Until(start.Add(event.At))):
+		case <-ctx.Done():
+			return nil
+		}
+		if err := s.Send(event.Frame); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close closes the sender.

@@ -31,29 +31,38 @@ const patience = 20 * time.Second
 // wire is a veth pair between two namespaces; captures run at its far end.
 type wire struct{ near, far lab.End }
 
+// newWire returns one with the MTU of a VPC.
 func newWire(t *testing.T) *wire {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: attaches to an interface in a network namespace")
-	}
-	var namespaces [2]*lab.Namespace
-	for i := range namespaces {
-		namespace, err := lab.NewNamespace("xdpeel-test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := namespace.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		namespaces[i] = namespace
-	}
-	pair, err := lab.NewPair(namespaces[0], namespaces[1], lab.VethOptions{NameA: "near", NameB: "far", MTU: 9001, OffloadsOff: true})
+	return newWireOf(t, 9001)
+}
+
+func newWireOf(t *testing.T, mtu int) *wire {
+	t.Helper()
+	near, far := newTestNamespace(t), newTestNamespace(t)
+	pair, err := lab.NewPair(near, far, lab.VethOptions{NameA: "near", NameB: "far", MTU: mtu, OffloadsOff: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &wire{pair.A, pair.B}
+}
+
+// newTestNamespace returns a namespace that goes with the test.
+func newTestNamespace(t *testing.T) *lab.Namespace {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: attaches to an interface in a network namespace")
+	}
+	namespace, err := lab.NewNamespace("xdpeel-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := namespace.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return namespace
 }
 
 func (w *wire) send(t *testing.T, list ...[]byte) {

@@ -93,25 +93,14 @@ func demoCapture(path string, packets int) *captureOptions {
 	}
 }
 
-// replay sends the conversation at the pace at which it happened.
+// replay sends the conversation.
 func replay(ctx context.Context, from *lab.End, conversation []lab.Event) error {
 	sender, err := lab.OpenSender(from.Namespace, from.Name)
 	if err != nil {
 		return err
 	}
 	defer sender.Close()
-	start := time.Now()
-	for _, event := range conversation {
-		select {
-		case <-time.After(time.Until(start.Add(event.At))):
-		case <-ctx.Done():
-			return nil
-		}
-		if err := sender.Send(event.Frame); err != nil {
-			return err
-		}
-	}
-	return nil
+	return sender.Replay(ctx, conversation)
 }
 
 // preview is a sink that also shows the first packets as lines.

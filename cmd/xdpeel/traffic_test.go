@@ -141,20 +141,6 @@ func readPlain(t *testing.T, list []traffic) *suricata.Findings {
 	})
 }
 
-func newTestNamespace(t *testing.T) *lab.Namespace {
-	t.Helper()
-	namespace, err := lab.NewNamespace("xdpeel-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := namespace.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return namespace
-}
-
 // readFiles has Suricata read each capture as a file.
 func readFiles(t *testing.T, list []traffic) map[string]*suricata.Findings {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 // Counters are those of one interface, in packets.
 type Counters struct {
 	Decoded uint64 // decoder.pkts
+	VXLAN   uint64 // decoder.vxlan: packets out of a tunnel that Suricata itself decoded
 	Kernel  uint64 // capture.kernel_packets: what arrived at the socket, dropped or not
 	Drops   uint64 // capture.kernel_drops: what found the socket's ring full
 }
@@ -52,7 +53,7 @@ func (s statistics) interfaces() (map[string]Counters, error) {
 	}
 	byName := make(map[string]Counters)
 	for name, reader := range readers {
-		var decoder struct{ Pkts uint64 }
+		var decoder struct{ Pkts, VXLAN uint64 }
 		var capture struct {
 			Packets uint64 `json:"kernel_packets"`
 			Drops   uint64 `json:"kernel_drops"`
@@ -62,7 +63,7 @@ func (s statistics) interfaces() (map[string]Counters, error) {
 				return nil, fmt.Errorf("read %s counters of %q: %w", key, name, err)
 			}
 		}
-		byName[name] = Counters{decoder.Pkts, capture.Packets, capture.Drops}
+		byName[name] = Counters{decoder.Pkts, decoder.VXLAN, capture.Packets, capture.Drops}
 	}
 	return byName, nil
 }
@@ -88,10 +89,13 @@ func (s section) event(iface string) (Event, error) {
 	return Event{Type: "stats", Interface: iface, Fields: fields}, nil
 }
 
-// Counters asks Suricata for its counters, which it brings up to date once a second.
-// In its first second it has none.
-func (l *Live) Counters() (map[string]Counters, error) {
-	answer, err := ask(l.socket(), "dump-counters")
+// Counters asks Suricata for its counters.
+func (l *Live) Counters() (map[string]Counters, error) { return ReadCounters(l.socket()) }
+
+// ReadCounters asks the Suricata behind a command socket for the counters of each
+// interface, which it brings up to date once a second. In its first second it has none.
+func ReadCounters(socket string) (map[string]Counters, error) {
+	answer, err := ask(socket, "dump-counters")
 	if errors.Is(err, errNotYet) {
 		return nil, nil
 	}

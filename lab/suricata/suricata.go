@@ -46,6 +46,14 @@ var settings string
 //go:embed protocols.rules
 var rules string
 
+// RuleNames returns what the rules of every run say when they fire.
+func RuleNames() (names []string) {
+	for _, found := range regexp.MustCompile(`msg:"([^"]*)"`).FindAllStringSubmatch(rules, -1) {
+		names = append(names, found[1])
+	}
+	return names
+}
+
 const (
 	settingsFile = "suricata.yaml"
 	rulesFile    = "protocols.rules"

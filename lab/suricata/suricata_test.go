@@ -160,16 +160,10 @@ func TestStartRefused(t *testing.T) {
 	}
 }
 
-// Each rule fires on something: on the conversation, or on what others captured.
+// The rules have names of their own, by which differences are told.
 func TestRuleNames(t *testing.T) {
 	t.Parallel()
-	var names []string
-	for line := range strings.Lines(rules) {
-		if _, rest, found := strings.Cut(line, `(msg:"`); found {
-			name, _, _ := strings.Cut(rest, `"`)
-			names = append(names, name)
-		}
-	}
+	names := RuleNames()
 	slices.Sort(names)
 	if len(names) < 12 || len(slices.Compact(names)) != len(names) {
 		t.Errorf("rules %q: want a dozen or more, each with a name of its own", names)
