@@ -91,8 +91,8 @@ func TestComplaints(t *testing.T) {
 		{rule + "protocol: icmp, source_ports: 80}]}}", "f:1:81: source_ports: protocol 1 has no ports; tcp, udp and sctp have"},
 		{rule + "destination_ports: 80, protocol: 47}]}}", "f:1:70: destination_ports: protocol 47 has no ports; tcp, udp and sctp have"},
 		// Outputs.
-		{"outputs: {a: {path: x}}", `f:1:11: output "a" needs the key type: pcapng, pcap, veth or afpacket`},
-		{"outputs: {a: {type: pcapn}}", `f:1:21: type "pcapn" is not pcapng, pcap, veth or afpacket`},
+		{"outputs: {a: {path: x}}", `f:1:11: output "a" needs the key type: pcapng, pcap, veth, afpacket or socket`},
+		{"outputs: {a: {type: pcapn}}", `f:1:21: type "pcapn" is not pcapng, pcap, veth, afpacket or socket`},
 		{"outputs: {a: {type: pcap, path: '%{vni}.pcap'}}", `f:1:11: path "%{vni}.pcap" names sessions: it needs split: session`},
 		{"outputs: {a: {type: pcap, path: x, split: session}}", `f:1:11: split: session needs a path with %{session}, %{vni} or %{source}`},
 		{"outputs: {a: {type: pcap, path: x, split: vni}}", `f:1:43: split "vni" is not none or session`},
@@ -110,7 +110,7 @@ func TestComplaints(t *testing.T) {
 		{"outputs: {a: {type: pcapng, path: x, rotate_size: 0, keep_size: -1}}", "f:1:51: rotate_size \"0\" is not a size: bytes, or with a unit, as 1GiB or 500MB\nf:1:65: keep_size \"-1\" is not a size: bytes, or with a unit, as 1GiB or 500MB"},
 		{"outputs: {a: {type: pcapng, path: x, rotate_every: 5}}", `f:1:52: rotate_every "5" is not a time, as 30s, 5m or 1h30m`},
 		{"interfaces: [ens5]\noutputs: {a: {type: afpacket, interface: ens5}}", `f:2:42: interface "ens5" is where mirrored packets arrive: what is sent out of it would be forged traffic there`},
-		{"outputs: {a: 7}", `f:1:11: output "a" needs the key type: pcapng, pcap, veth or afpacket`},
+		{"outputs: {a: 7}", `f:1:11: output "a" needs the key type: pcapng, pcap, veth, afpacket or socket`},
 		{"outputs: {a: {type: pcapng, path: x}, 'a': {type: pcapng, path: y}}", `f:1:39: output "a" is there twice, first in line 1`},
 	} {
 		_, err := Parse("f", []byte(test.text), nil)

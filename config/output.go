@@ -26,7 +26,9 @@ type Output struct {
 	MTU       int    // veth: in bytes, of both ends
 	Tagged    bool   // veth: frames carry their session's VLAN tag
 
-	// In user space, so of files and afpacket only, and on top of the session's.
+	Socket Socket
+
+	// In user space, so not of veth, and on top of the session's.
 	Sample mirror.Sampling
 	Snap   mirror.Snap
 }
@@ -40,11 +42,12 @@ const (
 	OutputPcap     OutputType = "pcap"     // likewise, in the older format, which knows no sessions
 	OutputVeth     OutputType = "veth"     // a pair of virtual interfaces, fed by the kernel program
 	OutputAFPacket OutputType = "afpacket" // an interface that packets are sent out of
+	OutputSocket   OutputType = "socket"   // a stream to each that reads a unix socket
 )
 
 // typeKey is the key that says which other keys an output has.
 var typeKey = key[Output]{"type", func(r *reader, n *yaml.Node, o *Output) {
-	choose(r, n, "type", &o.Type, OutputPcapng, OutputPcap, OutputVeth, OutputAFPacket)
+	choose(r, n, "type", &o.Type, OutputPcapng, OutputPcap, OutputVeth, OutputAFPacket, OutputSocket)
 }}
 
 // outputKeys are the keys of an output, by its type.
@@ -61,6 +64,7 @@ var outputKeys = map[OutputType][]key[Output]{
 		{"tag", readTag},
 	},
 	OutputAFPacket: {typeKey, {"interface", readSendingInterface}, sampleKey, snapKey},
+	OutputSocket:   socketKeys,
 }
 
 var (
@@ -97,6 +101,7 @@ func (r *reader) readOutputs() {
 		if r.readOutput(entry, &output) {
 			r.config.Outputs = append(r.config.Outputs, output)
 			r.takeVeths(&output)
+			r.checkSocket(entry, &output)
 		}
 	}
 }
@@ -104,7 +109,7 @@ func (r *reader) readOutputs() {
 func (r *reader) readOutput(e entry, o *Output) bool {
 	at := valueOf(e.value, typeKey.name)
 	if at == nil {
-		r.complain(e.node, "output %q needs the key type: pcapng, pcap, veth or afpacket", e.name)
+		r.complain(e.node, "output %q needs the key type: pcapng, pcap, veth, afpacket or socket", e.name)
 		return false
 	}
 	typeKey.read(r, r.resolve(at), o)
@@ -117,6 +122,9 @@ func (r *reader) readOutput(e entry, o *Output) bool {
 	}
 	if o.Type == OutputPcapng || o.Type == OutputPcap {
 		o.Files.OnRotateTimeout = defaultTimeout
+	}
+	if o.Type == OutputSocket {
+		o.Socket.Readers = defaultReaders
 	}
 	readMapping(r, e.value, "an output of type "+string(o.Type), keys, o)
 	for _, name := range requiredKeys[o.Type] {

@@ -2,6 +2,7 @@ package export
 
 import (
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/xdpeel/xdpeel/mirror"
@@ -171,4 +172,11 @@ func (f *Follower) LostOf(session mirror.Session) uint64 {
 	f.backlog.mu.Lock()
 	defer f.backlog.mu.Unlock()
 	return f.lostOf[session]
+}
+
+// LostSessions is how many of them were of each session.
+func (f *Follower) LostSessions() map[mirror.Session]uint64 {
+	f.backlog.mu.Lock()
+	defer f.backlog.mu.Unlock()
+	return maps.Clone(f.lostOf)
 }

@@ -107,9 +107,12 @@ func (s *PacketSender) find() (index int, err error) {
 	return index, nil
 }
 
-// Check says whether the interface can be sent to: an error tells why not, and
-// also that another interface has its name now.
-func (s *PacketSender) Check() error {
+// Flush says whether the interface can be sent to, since Write keeps nothing back:
+// an error tells why not, and also that another interface has its name now.
+func (s *PacketSender) Flush() error {
+	if s.broken {
+		return nil
+	}
 	index, err := s.find()
 	if err == nil && index != s.index {
 		err = fmt.Errorf("send to interface %q: it is another one now", s.name)
@@ -196,9 +199,6 @@ func (s *PacketSender) send(packets []mirror.Packet) (sent int, errno unix.Errno
 	runtime.KeepAlive(packets)
 	return sent, 0
 }
-
-// Flush does nothing: Write keeps nothing back.
-func (s *PacketSender) Flush() error { return nil }
 
 // Account says what became of the packets; see Sink.
 func (s *PacketSender) Account() mirror.OutputAccount { return s.account.snapshot() }

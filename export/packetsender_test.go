@@ -194,8 +194,8 @@ func TestPacketSenderInterfaceGoes(t *testing.T) {
 	}
 	lost[mirror.LossInterfaceDown] = 0
 	delete(lost, mirror.LossInterfaceDown)
-	if err := s.Write(framesOf(frameNumbered(1, 60))); err != nil || s.Check() != nil {
-		t.Fatal(err, s.Check())
+	if err := s.Write(framesOf(frameNumbered(1, 60))); err != nil || s.Flush() != nil {
+		t.Fatal(err, s.Flush())
 	}
 	offered, delivered = 1, 1
 	for _, step := range []struct {
@@ -207,8 +207,8 @@ func TestPacketSenderInterfaceGoes(t *testing.T) {
 		{"no carrier", "sensor", netlink.LinkSetDown, netlink.LinkSetUp},
 	} {
 		p.change(step.end, step.down)
-		if s.Check() == nil {
-			t.Errorf("%s: check finds nothing", step.what)
+		if s.Flush() == nil {
+			t.Errorf("%s: flush finds nothing", step.what)
 		}
 		write(step.what, false)
 		if s.Resume() == nil {
@@ -231,8 +231,8 @@ func TestPacketSenderInterfaceGoes(t *testing.T) {
 	// Back before anything was sent: nothing is lost.
 	p.change("tap", netlink.LinkDel)
 	p.connect()
-	if err := s.Check(); err == nil || !strings.Contains(err.Error(), "another one now") {
-		t.Errorf("check of a replaced interface: %v", err)
+	if err := s.Flush(); err == nil || !strings.Contains(err.Error(), "another one now") {
+		t.Errorf("flush of a replaced interface: %v", err)
 	}
 	write("replaced", true)
 }

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"slices"
+	"time"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 )
@@ -12,15 +13,17 @@ type Loss string
 // The losses that user space finds out; those that the kernel counts are abi.RingLoss
 // and abi.VethLoss.
 const (
-	LossDiskFull      Loss = "disk_full"      // no space left where the file is
-	LossWriteError    Loss = "write_error"    // the file, pipe or terminal took no more
-	LossLimitReached  Loss = "limit_reached"  // it came after the last packet that was asked for
-	LossSampledOut    Loss = "sampled_out"    // the output's own sampling left it out, as it was told to
-	LossQueueFull     Loss = "queue_full"     // the output was so far behind that the packet's memory was needed
-	LossOutputClosed  Loss = "output_closed"  // a reload had taken the output away when the packet came out of its ring
-	LossInterfaceDown Loss = "interface_down" // the interface that packets are sent out of was down or gone
-	LossTxFull        Loss = "tx_full"        // the transmit queue of the interface was full
-	LossTooLong       Loss = "too_long"       // the frame was longer than the interface's MTU allows
+	LossDiskFull       Loss = "disk_full"       // no space left where the file is
+	LossWriteError     Loss = "write_error"     // the file, pipe or terminal took no more
+	LossLimitReached   Loss = "limit_reached"   // it came after the last packet that was asked for
+	LossSampledOut     Loss = "sampled_out"     // the output's own sampling left it out, as it was told to
+	LossQueueFull      Loss = "queue_full"      // the output was so far behind that the packet's memory was needed
+	LossOutputClosed   Loss = "output_closed"   // a reload had taken the output away when the packet came out of its ring
+	LossInterfaceDown  Loss = "interface_down"  // the interface that packets are sent out of was down or gone
+	LossTxFull         Loss = "tx_full"         // the transmit queue of the interface was full
+	LossTooLong        Loss = "too_long"        // the frame was longer than the interface's MTU allows
+	LossNoReader       Loss = "no_reader"       // nobody read the socket
+	LossReaderFiltered Loss = "reader_filtered" // the socket's reader had not asked for it
 	// LossRedirectFailed is that of packets that were sent into a veth and did not
 	// come out at the consumer's end: its queue was full, or one of its ends down, or
 	// the queue to another CPU full. The kernel tells nobody; they are what is missing.
@@ -48,7 +51,7 @@ func Losses() []Loss {
 		}
 	}
 	return append(all, LossDiskFull, LossWriteError, LossLimitReached, LossSampledOut, LossQueueFull, LossOutputClosed,
-		LossInterfaceDown, LossTxFull, LossTooLong, LossRedirectFailed,
+		LossInterfaceDown, LossTxFull, LossTooLong, LossNoReader, LossReaderFiltered, LossRedirectFailed,
 		LossIOError, LossReadOnly, LossNoDirectory, LossSyncError, LossFileRemoved)
 }
 
@@ -83,6 +86,20 @@ type SessionAccount struct {
 
 // OutputAccount counts what one output was offered and what became of it.
 type OutputAccount struct {
+	Offered   uint64          `json:"offered"`
+	Delivered uint64          `json:"delivered"`
+	Lost      map[Loss]uint64 `json:"lost"`
+	// Readers are those of a socket, as long as they are there. They are in the sums,
+	// as are those that are gone.
+	Readers []ReaderAccount `json:"readers,omitempty"`
+}
+
+// ReaderAccount counts what one reader of a socket was offered and what became of it.
+type ReaderAccount struct {
+	Process   int32           `json:"process"` // id
+	User      uint32          `json:"user"`    // id
+	Filter    string          `json:"filter,omitempty"`
+	Since     time.Time       `json:"since"`
 	Offered   uint64          `json:"offered"`
 	Delivered uint64          `json:"delivered"`
 	Lost      map[Loss]uint64 `json:"lost"`

@@ -21,6 +21,10 @@ host sees them no more, nor those that FILTER, a tcpdump expression over the inn
 packet, does not take. Everything else passes untouched. Ends at -c packets, at a
 signal, or when the interface goes away, and prints the ledger on stderr.
 
+Where a daemon captures from the interface and has an output of type socket, the
+capture reads along with it: of what the daemon delivers there, it takes what FILTER,
+--vni and -s say, and the daemon's other outputs have all the same.
+
   xdpeel capture -i ens5 -c 20
   xdpeel capture -i ens5 tcp port 443 and not net 10.0.0.0/8
   xdpeel capture -i ens5 --vni 12345 -w - | wireshark -k -i -
@@ -37,6 +41,12 @@ type captureOptions struct {
 	what   string // policy takes, for a person
 	output outputFlags
 
+	// Of a capture that reads along with a daemon.
+	socket     string // that is read instead of the interface; "": the daemon's of the interface, if there is one
+	wish       wish
+	fixed      string // a flag that was given and is for the daemon to decide, "" if none was
+	unreadable error  // why no daemon can be read; nil: it was not tried
+
 	ready func()                        // called once packets are captured; may be nil
 	wrap  func(export.Sink) export.Sink // put around the output; may be nil
 }
@@ -49,7 +59,14 @@ func runCapture(ctx context.Context, env *environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	return capture(ctx, env, o)
+	conn, err := dialDaemon(env, o)
+	if err != nil {
+		return err
+	}
+	if conn != nil {
+		return join(ctx, env, o, conn)
+	}
+	return explainUnreadable(capture(ctx, env, o), o)
 }
 
 func parseCapture(env *environment, args []string) (*captureOptions, error) {
@@ -65,6 +82,7 @@ func parseCapture(env *environment, args []string) (*captureOptions, error) {
 	flags.UintVarP(&snapLength, "snaplen", "s", 0, "keep this many `bytes` of an inner packet, at least 14; 0: all")
 	o.output.registerRotation(flags)
 	flags.Var(&vnis, "vni", "take only this VNI, 0 to 16777215; repeatable")
+	flags.StringVar(&o.socket, "socket", "", "read along with the daemon that listens on this unix `socket`")
 	flags.StringVar(&mode, "mode", string(loader.ModeAuto), "`mode` of attaching: auto, native or generic")
 	tunnel.register(flags)
 	o.output.registerLedger(flags)
@@ -72,11 +90,20 @@ func parseCapture(env *environment, args []string) (*captureOptions, error) {
 		return nil, err
 	}
 	if o.iface == "" {
+		o.iface = o.socket
+	}
+	if o.iface == "" {
 		return nil, hinted(usageErrorf("no interface given: -i IFACE"), "`ip -br link` lists them")
 	}
 	if flags.Changed("count") && o.count == 0 {
 		return nil, usageErrorf("-c 0 captures nothing")
 	}
+	for _, name := range []string{"mode", "vxlan-ports", "geneve-ports"} {
+		if flags.Changed(name) {
+			o.fixed = "--" + name
+		}
+	}
+	o.wish = wish{Filter: strings.Join(flags.Args(), " "), VNIs: vnis, SnapLength: int(snapLength)}
 	var err error
 	if o.mode, err = parseMode(mode); err != nil {
 		return nil, err

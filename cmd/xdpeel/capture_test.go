@@ -435,7 +435,7 @@ func TestCaptureRefusals(t *testing.T) {
 
 	first := w.start(t, io.Discard)
 	said := w.captureRefused(t, "-i", "far")
-	if want := "xdpeel: hint: another xdpeel captures there; `xdpeel detach -i far` would end it\n"; !strings.Contains(said.stderr, want) {
+	if want := "xdpeel: hint: another xdpeel captures there. If it is the daemon, an output of type socket in its configuration lets `xdpeel capture` read along; `xdpeel detach -i far` would end it\n"; !strings.Contains(said.stderr, want) {
 		t.Errorf("second capture said %q, want %q", said.stderr, want)
 	}
 	first.stop()

@@ -25,9 +25,7 @@ type capturing struct {
 	attachment *loader.Attachment
 	reader     *loader.Reader
 	sink       export.Sink
-	left       uint64 // packets that may still be written
-	limited    bool   // whether left is looked at
-	beyond     uint64 // packets that came after the last one that was asked for
+	limit      countLimit
 
 	ending   sync.Once
 	endError error // of taking the program off
@@ -45,7 +43,7 @@ func capture(ctx context.Context, env *environment, o *captureOptions) (err erro
 	if err != nil {
 		return explainLoader(err)
 	}
-	c := &capturing{program: program, attachment: attachment, left: o.count, limited: o.count > 0}
+	c := &capturing{program: program, attachment: attachment, limit: limitOf(o.count)}
 	defer func() { c.end(); err = errors.Join(err, c.endError) }()
 	if c.sink, err = o.output.open(env, o.judge.SnapLength, c); err != nil {
 		return explainOutput(err)
@@ -127,7 +125,7 @@ func (c *capturing) pump(stop func()) (err error) {
 			}
 			return err
 		}
-		full := c.limit(batch)
+		full := c.limit.apply(batch)
 		writeErr := errors.Join(c.sink.Write(batch), c.sink.Flush())
 		if writeErr != nil && !isNormalEnd(writeErr) {
 			err = errors.Join(err, explainOutput(writeErr))
@@ -136,18 +134,6 @@ func (c *capturing) pump(stop func()) (err error) {
 			stop()
 		}
 	}
-}
-
-// limit takes from the batch what is beyond the count, and reports whether the count is reached.
-func (c *capturing) limit(batch *mirror.Batch) bool {
-	if !c.limited {
-		return false
-	}
-	wanted := min(c.left, uint64(len(batch.Packets)))
-	c.left -= wanted
-	c.beyond += uint64(len(batch.Packets)) - wanted
-	batch.Packets = batch.Packets[:wanted]
-	return c.left == 0
 }
 
 // end takes the program off the interface, once.
@@ -164,7 +150,7 @@ func (c *capturing) report(env *environment, o *captureOptions) error {
 	ledger.Interface, ledger.Mode = o.iface, string(c.attachment.Mode)
 	account := c.sink.Account()
 	account.Offered = ledger.Outcomes[abi.OutcomeDelivered]
-	account.Lose(mirror.LossLimitReached, c.beyond)
+	account.Lose(mirror.LossLimitReached, c.limit.beyond)
 	for reason, n := range slots[0].Lost {
 		account.Lose(reason, n)
 	}

@@ -72,6 +72,9 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	}
 	defer d.counters.Close()
 	d.outputs = newOutputs(d.program, export.NewBacklog(c.Buffer), d.log)
+	for _, name := range c.Interfaces {
+		d.outputs.sockets = append(d.outputs.sockets, env.socketOf(name))
+	}
 	sites, err := d.listen(c, o.webConfig)
 	if err != nil {
 		return errors.Join(err, d.undo(nil))

@@ -22,6 +22,7 @@ type runningDaemon struct {
 	wire    *wire
 	dir     string // of its configuration and outputs
 	hangups chan os.Signal
+	runtime string // directory of its sockets, "" for the one of all
 	url     string
 }
 
@@ -43,7 +44,7 @@ func (d *runningDaemon) start(t *testing.T, text string) {
 	t.Helper()
 	d.hangups = make(chan os.Signal, 1)
 	d.write(t, text)
-	env := &environment{stdout: io.Discard, hangups: func() <-chan os.Signal { return d.hangups }}
+	env := &environment{stdout: io.Discard, runtime: d.runtime, hangups: func() <-chan os.Signal { return d.hangups }}
 	d.running = d.wire.launch(t, env, "run", "--config", d.path("xdpeel.yaml"), "--ledger", d.path("ledger.json"))
 	d.await("msg=listening")
 	d.url = regexp.MustCompile(`http=(http://\S+)`).FindStringSubmatch(d.stderr.String())[1]

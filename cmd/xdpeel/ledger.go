@@ -84,6 +84,9 @@ func printLedger(w io.Writer, ledger *mirror.Ledger, now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(ledger.Outputs)) {
 		account := ledger.Outputs[name]
 		fmt.Fprintf(w, "output %q: %d offered, %d delivered%s\n", name, account.Offered, account.Delivered, losses(account))
+		for _, reader := range account.Readers {
+			fmt.Fprintf(w, "  process %d reads %q: %d offered, %d delivered\n", reader.Process, reader.Filter, reader.Offered, reader.Delivered)
+		}
 	}
 	printSessions(w, ledger, now)
 	printStrangers(w, ledger, now)

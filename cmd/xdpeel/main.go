@@ -17,6 +17,7 @@ type environment struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	hangups        func() <-chan os.Signal // asks for the signals that mean: read the configuration again
+	runtime        string                  // directory of a daemon's sockets; "": runtimeDirectory
 	dial           func(ctx context.Context, network, address string) (net.Conn, error)
 	alone          bool // in its process, which so may be confined
 }

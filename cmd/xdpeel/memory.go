@@ -28,7 +28,13 @@ func needOf(c *config.Config) (need, error) {
 		process: ownBytes + 2*kernel.Policy + c.Buffer,
 	}
 	for _, o := range c.Outputs {
-		n.process += int64(export.SegmentBytes + export.FileBytes)
+		switch o.Type {
+		case config.OutputVeth: // has nothing in user space
+		case config.OutputSocket:
+			n.process += int64(o.Socket.Readers) * int64(export.SegmentBytes+export.StreamBytes)
+		default:
+			n.process += int64(export.SegmentBytes + export.FileBytes)
+		}
 		if o.Path != "" {
 			n.process += export.ArchiveBytes(o.Path, o.Split)
 		}

@@ -49,6 +49,7 @@ type outputs struct {
 	log     *slog.Logger
 	program *loader.Program // feeds the veths
 	backlog *export.Backlog
+	sockets []string                    // where outputs of type socket listen that do not say where
 	table   atomic.Pointer[outputTable] // replaced by another, never changed
 
 	retired [abi.LimitOutputs]time.Time // since when no packet is judged for the slot's output; zero: it is in effect
@@ -107,6 +108,12 @@ func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (ou
 		to, err = openFiles(c, book, follower, s.log)
 	case config.OutputAFPacket:
 		to, err = export.NewPacketSender(c.Interface)
+	case config.OutputSocket:
+		o, err := openSockets(c, s.sockets, seed, s.backlog, book, s.log)
+		if err != nil {
+			return nil, fmt.Errorf("open output %q: %w", c.Name, err)
+		}
+		return o, nil
 	default:
 		err = fmt.Errorf("type %s is not in this version", c.Type)
 	}
@@ -409,6 +416,7 @@ func add(to *mirror.OutputAccount, more mirror.OutputAccount) {
 	for reason, n := range more.Lost {
 		to.Lose(reason, n)
 	}
+	to.Readers = append(to.Readers, more.Readers...)
 }
 
 // failures are the outputs that take no packets, and why.

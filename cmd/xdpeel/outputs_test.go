@@ -44,6 +44,11 @@ func (s *outputsUnderTest) parse(outputs ...string) *config.Config {
 		name, keys, _ := strings.Cut(output, " ")
 		text += "  " + name + ": {type: pcapng, path: " + filepath.Join(s.dir, name) + ".pcapng" + keys + "}\n"
 	}
+	return s.parseText(text)
+}
+
+func (s *outputsUnderTest) parseText(text string) *config.Config {
+	s.t.Helper()
 	c, err := config.Parse("test.yaml", []byte(text), s.slots())
 	if err != nil {
 		s.t.Fatal(err)

@@ -24,12 +24,6 @@ type sink interface {
 	Discard() error
 }
 
-// checked is a sink that may be found to take no packets also when none come.
-type checked interface {
-	// Check says why it takes none, nil if it does.
-	Check() error
-}
-
 // queuedOutput takes its packets out of the backlog and writes them to a sink, on a
 // goroutine of its own. What it cannot write, or comes too late to read, it counts
 // as lost; it goes on as soon as it can.
@@ -75,8 +69,7 @@ func (o *queuedOutput) run() {
 		select {
 		case <-o.follower.Ready():
 		case <-ticker.C:
-			o.check()
-			o.retry()
+			o.look()
 			continue
 		}
 		for {
@@ -114,16 +107,6 @@ func (o *queuedOutput) partOf(b *mirror.Batch) *mirror.Batch {
 	o.named += uint64(named)
 	o.sampledOut += uint64(named - len(part.Packets))
 	return part
-}
-
-// check looks whether the sink takes packets.
-func (o *queuedOutput) check() {
-	if to, ok := o.sink.(checked); ok && o.why() == nil {
-		if err := to.Check(); err != nil {
-			o.fail(err)
-			o.retryAt = time.Time{}
-		}
-	}
 }
 
 // look sees what time alone has done to the sink: it may have failed, or may take

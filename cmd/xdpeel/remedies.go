@@ -43,7 +43,7 @@ func explainLoader(err error) error {
 
 func occupiedRemedy(occupied *loader.OccupiedError) string {
 	if occupied.Holder.Ours {
-		return "another xdpeel captures there; `xdpeel detach -i " + occupied.Interface + "` would end it"
+		return "another xdpeel captures there. If it is the daemon, an output of type socket in its configuration lets `xdpeel capture` read along; `xdpeel detach -i " + occupied.Interface + "` would end it"
 	}
 	return "only who put it there should take it off: `bpftool net show dev " + occupied.Interface + "` tells more"
 }
