@@ -3,11 +3,13 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
-	"slices"
 
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
@@ -39,13 +41,14 @@ func (p *Program) Adopted() bool { return p.pins != nil && p.pins.adopted }
 // whose counters and packets nobody could read.
 func (p *Program) Forgotten() []string { return p.forgotten }
 
-// readGeneration returns that of the policy that is in effect.
+// readGeneration returns that of the policy that is in effect, or of one that was
+// about to be. (The kernel tells the map of a map's entry to CAP_SYS_ADMIN alone, so
+// there is a pin of it.)
 func (p *Program) readGeneration() (uint32, error) {
-	var id ebpf.MapID
-	if err := p.maps.Policies.Lookup(uint32(0), &id); err != nil {
-		return 0, fmt.Errorf("find policy in effect: %w", err)
+	policy, err := p.pins.load(policyPin)
+	if err == nil && policy == nil {
+		err = fs.ErrNotExist
 	}
-	policy, err := ebpf.NewMapFromID(id)
 	if err != nil {
 		return 0, fmt.Errorf("open policy in effect: %w", err)
 	}

@@ -33,6 +33,7 @@ var ErrPinsInUse = errors.New("another xdpeel runs there")
 //	ROOT/LAYOUT/INTERFACES@NAMESPACE/    LAYOUT tells the form of the maps
 //	    link-IFACE                       the program on an interface
 //	    MAP, ring-CPU, single-MAP        the maps; single: for frames of one buffer
+//	    policy                           that in effect
 //	    veth-NAME-sink, -arrive          the programs at a veth's ends
 //
 // Links are pinned when all maps are, so that where there is a link there is all.
@@ -49,6 +50,7 @@ const (
 	vethPrefix   = "veth-"
 	ringPrefix   = "ring-"
 	singlePrefix = "single-"
+	policyPin    = "policy"
 )
 
 // PinOptions say where pins are.
@@ -212,6 +214,22 @@ func (p *Pins) load(name string) (*ebpf.Map, error) {
 		return nil, fmt.Errorf("open pinned map %s: %w", name, err)
 	}
 	return m, nil
+}
+
+// pinPolicy pins the map of a policy that is about to be in effect, in place of the one
+// before: at no time is there none.
+func (p *Pins) pinPolicy(m *ebpf.Map) error {
+	next := p.path(policyPin + "-next")
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a process that was killed here
+		return fmt.Errorf("unpin: %w", err)
+	}
+	if err := m.Pin(next); err != nil {
+		return fmt.Errorf("pin policy: %w", err)
+	}
+	if err := os.Rename(next, p.path(policyPin)); err != nil {
+		return fmt.Errorf("pin policy: %w", err)
+	}
+	return nil
 }
 
 // loadLink returns a pinned link, nil if there is none. One whose interface is

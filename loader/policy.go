@@ -30,6 +30,11 @@ func (p *Program) SetPolicy(policy *mirror.Policy) error {
 	if err := p.makeCopySets(policy); err != nil {
 		return errors.Join(err, next.Close())
 	}
+	if p.pins != nil {
+		if err := p.pins.pinPolicy(next); err != nil {
+			return errors.Join(err, next.Close())
+		}
+	}
 	if err := p.maps.Policies.Put(uint32(0), next); err != nil {
 		return errors.Join(fmt.Errorf("set policy: %w", err), next.Close())
 	}

@@ -118,9 +118,12 @@ func (d *daemon) begin(c *config.Config, notes map[int]outputNote) error {
 		}
 	}
 	d.outputs.settle(c, opened, new(loader.SlotAccounts))
+	if err := d.succeed(); err != nil {
+		return err
+	}
 	d.log.Info("running", "config", d.path, "sessions", len(c.Policy.Sessions), "outputs", len(c.Outputs), "http", c.HTTP)
 	d.logNotes(c)
-	return d.succeed()
+	return nil
 }
 
 // summary is a line for the service manager's status.

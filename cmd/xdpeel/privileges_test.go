@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -205,6 +206,51 @@ func TestRunWithoutPrivileges(t *testing.T) {
 	}
 	if err := syscall.Kill(maker, 0); err == nil {
 		t.Error("the helper is still there")
+	}
+}
+
+// What one daemon without privileges leaves on its interface, the next takes over: by a
+// directory of pins that is its own.
+func TestRunKeepsWithoutPrivileges(t *testing.T) {
+	w := newWire(t)
+	dir, binary, pins := t.TempDir(), buildBinary(t), newPins(t)
+	path := filepath.Join(dir, "xdpeel.yaml")
+	text := "interfaces: [far]\nhttp: 127.0.0.1:0\npins: " + pins + "\n" + strings.ReplaceAll(everything, "DIR", dir)
+	// As deploy/systemd/xdpeel.tmpfiles does.
+	err := errors.Join(os.WriteFile(path, []byte(text), 0o644), os.Chown(dir, somebody, somebody),
+		os.Chmod(filepath.Dir(pins), 0o711), os.Mkdir(pins, 0o700), os.Chown(pins, somebody, somebody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer, _ := conversation()
+	for round := range 3 {
+		stderr := new(lockedBuffer)
+		cmd := unprivileged(t, "/", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}, binary, "run", "--config", path)
+		cmd.Stderr = stderr
+		if err := w.far.Namespace.Start(cmd); err != nil {
+			t.Fatal(err)
+		}
+		(&running{t: t, stderr: stderr}).await("msg=listening")
+		checkPrivileges(t, cmd.Process.Pid, 0)
+		w.send(t, outer...)
+		if err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait()); err != nil {
+			t.Fatalf("%v: %s", err, stderr)
+		}
+		if round > 0 && !strings.Contains(stderr.String(), "taken over") {
+			t.Errorf("round %d: nothing is taken over: %s", round, stderr)
+		}
+		if want := fmt.Sprintf("%d   delivered", (round+1)*len(outer)); !strings.Contains(stderr.String(), want) {
+			t.Errorf("round %d: said %s, want %s", round, stderr, want)
+		}
+	}
+	err = w.far.Namespace.Do(func() error {
+		if said := xdpeel(t, "", "detach", "-i", "far", "--pins", pins); said.status != 0 {
+			return errors.New(said.stderr)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
