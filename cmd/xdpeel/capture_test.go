@@ -543,6 +543,21 @@ func TestCaptureUnprivileged(t *testing.T) {
 	}
 }
 
+// The demo works as a process of its own, too, and takes its network away.
+func TestDemoProcess(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: makes network namespaces")
+	}
+	cmd := exec.Command(buildBinary(t), "demo", "-w", filepath.Join(t.TempDir(), "demo.pcapng"))
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, said)
+	}
+	left, err := filepath.Glob(fmt.Sprintf("/run/netns/xdpeel-*-%d-*", cmd.Process.Pid))
+	if err != nil || len(left) > 0 {
+		t.Errorf("the demo has left the namespaces %v: %v", left, err)
+	}
+}
+
 func TestDemo(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root: makes network namespaces")

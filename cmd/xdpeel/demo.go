@@ -42,7 +42,10 @@ func runDemo(ctx context.Context, env *environment, args []string) error {
 	if os.Getuid() != 0 {
 		return hinted(errors.New("the demo makes network namespaces, for which it needs root"), "sudo xdpeel demo")
 	}
-	return demo(ctx, env, path)
+	// The capture shares its process with what makes the network, and takes it away.
+	shared := *env
+	shared.alone = false
+	return demo(ctx, &shared, path)
 }
 
 // demoPatience is how long the demo waits for its packets: they take half a second.
