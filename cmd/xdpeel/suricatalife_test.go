@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,6 +94,7 @@ func offload(t *testing.T, ids *lab.Namespace, change map[string]bool) (on bool)
 // Suricata switches the offloads of its interface off when it starts and back on when
 // it ends, ends as it may, and is away for a while: the interface is fed all the time.
 func TestSuricataComesAndGoes(t *testing.T) {
+	t.Parallel()
 	needSuricata(t)
 	w, ids := newWire(t), newTestNamespace(t)
 	d := w.runForIDS(t, ids, "[{vni: any}]", "")
@@ -128,9 +133,77 @@ func TestSuricataComesAndGoes(t *testing.T) {
 	}
 }
 
+// What Suricata is too slow for, the kernel drops at its socket, and counts: with
+// what it decoded, that is all that was delivered to the interface.
+func TestSuricataTooSlow(t *testing.T) {
+	t.Parallel()
+	needSuricata(t)
+	w, ids := newWire(t), newTestNamespace(t)
+	d := w.runForIDS(t, ids, "[{vni: any}]", "")
+	live := startSuricata(t, ids)
+	client := frames.Peer{Address: netip.MustParseAddr("198.51.100.23"), Port: 51034}
+	server := frames.Peer{Address: mirrorSource, Port: 443}
+	frame := frames.Wrap(frames.UDPFrame(client, server, frames.Payload(8000)), 1, mirrorSource, lab.Target)
+	const packets = 2000 // its ring holds some 500 of them
+	for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+		if err := live.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		w.send(t, slices.Repeat([][]byte{frame}, packets/2)...)
+	}
+	found := stopSuricata(t, live, packets)
+	account, c := d.finish(t).Outputs["ids"], found.Interfaces[idsEnd]
+	if c.Drops < 100 || c.Decoded+c.Drops != account.Delivered || c.Kernel != account.Delivered {
+		t.Errorf("Suricata counts %+v, of %d delivered", c, account.Delivered)
+	}
+	want := mirror.OutputAccount{Offered: packets, Delivered: packets, Lost: map[mirror.Loss]uint64{}}
+	if diff := cmp.Diff(want, account); diff != "" {
+		t.Errorf("account (-want +got):\n%s", diff)
+	}
+}
+
+// A daemon that is killed leaves its program and the veth, which goes on being fed; the
+// next one takes both over, with all that was counted. Suricata notices nothing of it.
+func TestSuricataOutlivesDaemon(t *testing.T) {
+	t.Parallel()
+	needSuricata(t)
+	w, ids, pins, binary := newWire(t), newTestNamespace(t), newPins(t), buildBinary(t)
+	path := filepath.Join(t.TempDir(), "xdpeel.yaml")
+	text := fmt.Sprintf("interfaces: [far]\nhttp: 127.0.0.1:0\npins: %s\nsessions: [{vni: any}]\n"+
+		"outputs: {ids: {type: veth, interface: xdpeel0, peer: %s, netns: %s}}\n", pins, idsEnd, ids.Name())
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	daemon := w.startProcess(t, binary, path)
+	defer func() {
+		detach := exec.Command(binary, "detach", "-i", "far", "--pins", pins)
+		if err := errors.Join(w.far.Namespace.Start(detach), detach.Wait()); err != nil {
+			t.Errorf("detach: %v", err)
+		}
+	}()
+	live := startSuricata(t, ids)
+	outer, inner := conversation()
+	third := len(outer) / 3
+	w.send(t, outer[:third]...)
+	daemon.end(syscall.SIGKILL)
+	w.send(t, outer[third:2*third]...)
+	daemon = w.startProcess(t, binary, path)
+	w.send(t, outer[2*third:]...)
+	found := stopSuricata(t, live, len(inner))
+	if differences := suricata.Compare(fromFrames(t, inner), found.Of(idsEnd)); len(differences) > 0 {
+		t.Errorf("live against file:\n%s", suricata.Text(differences))
+	}
+	daemon.end(syscall.SIGTERM)
+	want := fmt.Sprintf("output \"ids\": %d offered, %[1]d delivered, none lost\n", len(inner))
+	if said := daemon.stderr.String(); !strings.Contains(said, want) {
+		t.Errorf("the second daemon said %s, want %q", said, want)
+	}
+}
+
 // Two tenants with the same addresses and ports, whose packets alternate: told apart
 // by VLAN tags, each has its own flows, and none is taken for another's.
 func TestSuricataTenants(t *testing.T) {
+	t.Parallel()
 	needSuricata(t)
 	w, ids := newWire(t), newTestNamespace(t)
 	d := w.runForIDS(t, ids, "[{vni: 1, vlan: 101}, {vni: 2, vlan: 102}]", ", tag: vlan")
@@ -168,6 +241,7 @@ func TestSuricataTenants(t *testing.T) {
 
 // The demo prints its alerts and a ledger that adds up, and leaves nothing behind.
 func TestDemoSuricata(t *testing.T) {
+	t.Parallel()
 	needSuricata(t)
 	cmd := exec.CommandContext(t.Context(), "../../scripts/demo-suricata.sh")
 	cmd.Env = append(os.Environ(), "XDPEEL="+buildBinary(t))

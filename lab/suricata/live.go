@@ -3,7 +3,6 @@ package suricata
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -94,6 +93,14 @@ func (l *Live) Await(ctx context.Context, packets map[string]uint64) error {
 	}
 }
 
+// Signal sends Suricata a signal.
+func (l *Live) Signal(signal syscall.Signal) error {
+	if err := l.command.Process.Signal(signal); err != nil {
+		return fmt.Errorf("signal Suricata: %w", err)
+	}
+	return nil
+}
+
 // Stop ends Suricata as an operator does, and returns what it has found.
 func (l *Live) Stop() (*Findings, error) {
 	if err := l.end(syscall.SIGTERM); err != nil {
@@ -103,8 +110,8 @@ func (l *Live) Stop() (*Findings, error) {
 }
 
 func (l *Live) end(signal syscall.Signal) error {
-	if err := l.command.Process.Signal(signal); err != nil {
-		return errors.Join(err, l.endErr)
+	if err := l.Signal(signal); err != nil {
+		return err
 	}
 	select {
 	case <-l.ended:
