@@ -19,6 +19,7 @@ type part struct {
 // repeats less, and leaves things out.
 var parts = []part{
 	{"pass", false, (*suite).quickPass, (*suite).fullPass},
+	{"redirect", false, (*suite).quickRedirect, (*suite).fullRedirect},
 	{"filter", false, (*suite).quickFilter, (*suite).fullFilter},
 	{"reload", false, (*suite).quickReload, (*suite).fullReload},
 	{"user", false, (*suite).quickUser, (*suite).fullUser},
@@ -59,6 +60,13 @@ func (s *suite) fullPass(ctx context.Context)  { s.pass(ctx, 2*fullPairs) }
 
 func (s *suite) pass(ctx context.Context, pairs int) {
 	s.attempt(ctx, "pass_vs_noop", func() ([]Result, error) { return comparePass(ctx, pairs) })
+}
+
+func (s *suite) quickRedirect(ctx context.Context) { s.redirect(ctx, fullPairs/2) }
+func (s *suite) fullRedirect(ctx context.Context)  { s.redirect(ctx, 2*fullPairs) }
+
+func (s *suite) redirect(ctx context.Context, pairs int) {
+	s.attempt(ctx, "redirect_vs_bare", func() ([]Result, error) { return compareRedirects(ctx, pairs) })
 }
 
 func (s *suite) quickFilter(ctx context.Context) {

@@ -48,6 +48,7 @@ static __always_inline int apply_until(enum stage last, const struct frame *fram
 	struct packet *packet = &judgement->packet;
 	const struct session_policy *wanted;
 	struct headers headers = {};
+	__u32 flow = 0;
 
 	if (!region)
 		return XDP_ABORTED;
@@ -60,7 +61,9 @@ static __always_inline int apply_until(enum stage last, const struct frame *fram
 		return XDP_ABORTED;
 	if (last == STAGE_FILTER)
 		return end(judgement, &headers);
-	if (sample(head, wanted, &headers, packet, judgement->count) != OUTCOME_MAX)
+	if (wanted->reads_flow)
+		flow = flow_of(head->seed, packet->key.vni, &headers);
+	if (sample(wanted, flow, judgement->count) != OUTCOME_MAX)
 		return XDP_ABORTED;
 	if (last == STAGE_REDUCE)
 		return end(judgement, &headers);

@@ -15,6 +15,8 @@ import (
 
 type StagesConfig struct {
 	_           structs.HostLayout
+	SelfTest    uint64
+	Slot        uint32
 	SnapLength  uint32
 	VxlanPorts  [8]uint16
 	GenevePorts [8]uint16
@@ -36,14 +38,20 @@ type StagesDraw struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	StagesMapAccountsGiven = "accounts_given"
+	StagesMapCopySets      = "copy_sets"
 	StagesMapFragments     = "fragments"
+	StagesMapLanes         = "lanes"
 	StagesMapLedger        = "ledger"
+	StagesMapNotes         = "notes"
 	StagesMapPolicies      = "policies"
 	StagesMapRings         = "rings"
 	StagesMapScratch       = "scratch"
 	StagesMapSessionCounts = "session_counts"
 	StagesMapSessions      = "sessions"
 	StagesMapStrangers     = "strangers"
+	StagesMapVethAccounts  = "veth_accounts"
+	StagesMapVethPorts     = "veth_ports"
+	StagesMapVeths         = "veths"
 	StagesMapWire          = "wire"
 	StagesProgAfterDeliver = "after_deliver"
 	StagesProgAfterFilter  = "after_filter"
@@ -57,6 +65,11 @@ const (
 	StagesProgRedirect     = "redirect"
 	StagesProgWhole        = "whole"
 	StagesProgXdpeel       = "xdpeel"
+	StagesProgXdpeelArrive = "xdpeel_arrive"
+	StagesProgXdpeelLane   = "xdpeel_lane"
+	StagesProgXdpeelProbe  = "xdpeel_probe"
+	StagesProgXdpeelSeal   = "xdpeel_seal"
+	StagesProgXdpeelSink   = "xdpeel_sink"
 	StagesVarCfg           = "cfg"
 	StagesVarCompiler      = "compiler"
 	StagesVarDone          = "done"
@@ -118,6 +131,11 @@ type StagesProgramSpecs struct {
 	Redirect     *ebpf.ProgramSpec `ebpf:"redirect"`
 	Whole        *ebpf.ProgramSpec `ebpf:"whole"`
 	Xdpeel       *ebpf.ProgramSpec `ebpf:"xdpeel"`
+	XdpeelArrive *ebpf.ProgramSpec `ebpf:"xdpeel_arrive"`
+	XdpeelLane   *ebpf.ProgramSpec `ebpf:"xdpeel_lane"`
+	XdpeelProbe  *ebpf.ProgramSpec `ebpf:"xdpeel_probe"`
+	XdpeelSeal   *ebpf.ProgramSpec `ebpf:"xdpeel_seal"`
+	XdpeelSink   *ebpf.ProgramSpec `ebpf:"xdpeel_sink"`
 }
 
 // StagesMapSpecs contains maps before they are loaded into the kernel.
@@ -125,14 +143,20 @@ type StagesProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type StagesMapSpecs struct {
 	AccountsGiven *ebpf.MapSpec `ebpf:"accounts_given"`
+	CopySets      *ebpf.MapSpec `ebpf:"copy_sets"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
+	Lanes         *ebpf.MapSpec `ebpf:"lanes"`
 	Ledger        *ebpf.MapSpec `ebpf:"ledger"`
+	Notes         *ebpf.MapSpec `ebpf:"notes"`
 	Policies      *ebpf.MapSpec `ebpf:"policies"`
 	Rings         *ebpf.MapSpec `ebpf:"rings"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	SessionCounts *ebpf.MapSpec `ebpf:"session_counts"`
 	Sessions      *ebpf.MapSpec `ebpf:"sessions"`
 	Strangers     *ebpf.MapSpec `ebpf:"strangers"`
+	VethAccounts  *ebpf.MapSpec `ebpf:"veth_accounts"`
+	VethPorts     *ebpf.MapSpec `ebpf:"veth_ports"`
+	Veths         *ebpf.MapSpec `ebpf:"veths"`
 	Wire          *ebpf.MapSpec `ebpf:"wire"`
 }
 
@@ -168,28 +192,40 @@ func (o *StagesObjects) Close() error {
 // It can be passed to LoadStagesObjects or ebpf.CollectionSpec.LoadAndAssign.
 type StagesMaps struct {
 	AccountsGiven *ebpf.Map `ebpf:"accounts_given"`
+	CopySets      *ebpf.Map `ebpf:"copy_sets"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
+	Lanes         *ebpf.Map `ebpf:"lanes"`
 	Ledger        *ebpf.Map `ebpf:"ledger"`
+	Notes         *ebpf.Map `ebpf:"notes"`
 	Policies      *ebpf.Map `ebpf:"policies"`
 	Rings         *ebpf.Map `ebpf:"rings"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	SessionCounts *ebpf.Map `ebpf:"session_counts"`
 	Sessions      *ebpf.Map `ebpf:"sessions"`
 	Strangers     *ebpf.Map `ebpf:"strangers"`
+	VethAccounts  *ebpf.Map `ebpf:"veth_accounts"`
+	VethPorts     *ebpf.Map `ebpf:"veth_ports"`
+	Veths         *ebpf.Map `ebpf:"veths"`
 	Wire          *ebpf.Map `ebpf:"wire"`
 }
 
 func (m *StagesMaps) Close() error {
 	return _StagesClose(
 		m.AccountsGiven,
+		m.CopySets,
 		m.Fragments,
+		m.Lanes,
 		m.Ledger,
+		m.Notes,
 		m.Policies,
 		m.Rings,
 		m.Scratch,
 		m.SessionCounts,
 		m.Sessions,
 		m.Strangers,
+		m.VethAccounts,
+		m.VethPorts,
+		m.Veths,
 		m.Wire,
 	)
 }
@@ -221,6 +257,11 @@ type StagesPrograms struct {
 	Redirect     *ebpf.Program `ebpf:"redirect"`
 	Whole        *ebpf.Program `ebpf:"whole"`
 	Xdpeel       *ebpf.Program `ebpf:"xdpeel"`
+	XdpeelArrive *ebpf.Program `ebpf:"xdpeel_arrive"`
+	XdpeelLane   *ebpf.Program `ebpf:"xdpeel_lane"`
+	XdpeelProbe  *ebpf.Program `ebpf:"xdpeel_probe"`
+	XdpeelSeal   *ebpf.Program `ebpf:"xdpeel_seal"`
+	XdpeelSink   *ebpf.Program `ebpf:"xdpeel_sink"`
 }
 
 func (p *StagesPrograms) Close() error {
@@ -237,6 +278,11 @@ func (p *StagesPrograms) Close() error {
 		p.Redirect,
 		p.Whole,
 		p.Xdpeel,
+		p.XdpeelArrive,
+		p.XdpeelLane,
+		p.XdpeelProbe,
+		p.XdpeelSeal,
+		p.XdpeelSink,
 	)
 }
 

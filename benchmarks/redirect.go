@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+
+	"github.com/xdpeel/xdpeel/benchmarks/programs"
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/loader/pair"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// redirectTrial is how long a side sends, and redirectRules how many rules the
+// filter has.
+const (
+	redirectTrial = 200 * time.Millisecond
+	redirectWarm  = 20_000 // packets before, and at a time
+	redirectRules = 100
+)
+
+// redirectBench is a lane at whose end a program sends all that arrives into one
+// and the same veth: xdpeel's, or one that does nothing else.
+type redirectBench struct {
+	lane      *Lane
+	consumer  *lab.Namespace
+	program   *loader.Program
+	veth      *loader.Veth
+	bare      *Stages
+	generator *Generator
+}
+
+func newRedirectBench(size int) (_ *redirectBench, err error) {
+	b := new(redirectBench)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Close())
+		}
+	}()
+	if b.lane, err = NewLane(1500); err != nil {
+		return nil, err
+	}
+	if b.consumer, err = lab.NewNamespace("xdpeel-bench-consumer"); err != nil {
+		return nil, err
+	}
+	if b.program, err = loader.Load(mirror.Options{}, redirectPolicy(0)); err != nil {
+		return nil, err
+	}
+	if b.bare, err = LoadStages(mirror.TakeAll(), programs.StagesProgRedirect); err != nil {
+		return nil, err
+	}
+	if err = b.lane.pair.B.Namespace.Do(b.openVeth); err != nil {
+		return nil, err
+	}
+	f, err := NewFrames(captureWorkload(size), b.lane.pair.B.MAC)
+	if err != nil {
+		return nil, err
+	}
+	b.generator, err = NewGenerator(b.lane, f)
+	return b, err
+}
+
+// Names of the veth's ends.
+const redirectEnd, redirectPeer = "xdpeel0", "xdpeel0-ids"
+
+// openVeth makes the veth and has the bare program lead there too.
+func (b *redirectBench) openVeth() (err error) {
+	b.veth, err = b.program.OpenVeth(loader.VethOptions{Options: pair.Options{
+		Name: redirectEnd, Peer: redirectPeer, PeerNamespace: b.consumer.Name(), Queues: 1, MTU: 9216,
+	}})
+	if err != nil {
+		return err
+	}
+	ours, err := netlink.LinkByName(redirectEnd)
+	if err != nil {
+		return fmt.Errorf("find veth: %w", err)
+	}
+	if err := b.bare.loaded.Maps[programs.StagesMapWire].Put(uint32(0), uint32(ours.Attrs().Index)); err != nil {
+		return fmt.Errorf("lead to veth: %w", err)
+	}
+	return nil
+}
+
+// redirectPolicy sends every packet of every session into the veth, after a search
+// through so many rules, of which the last takes it.
+func redirectPolicy(rules int) *mirror.Policy {
+	session := mirror.SessionPolicy{AnyVNI: true, Outputs: mirror.FirstOutput}
+	if rules > 0 {
+		list := append(scatteredRules(rules-1, 1), mirror.Rule{Number: rules, Accept: true, Source: netip.MustParsePrefix("0.0.0.0/0")})
+		session.Filter = &mirror.Filter{Name: "rules", Ingress: list}
+	}
+	return &mirror.Policy{Veths: mirror.FirstOutput, Sessions: []mirror.SessionPolicy{session}}
+}
+
+// Close takes everything down.
+func (b *redirectBench) Close() error {
+	var errs []error
+	if b.generator != nil {
+		errs = append(errs, b.generator.Close())
+	}
+	if b.veth != nil {
+		errs = append(errs, b.veth.Remove())
+	}
+	if b.bare != nil {
+		errs = append(errs, b.bare.Close())
+	}
+	if b.program != nil {
+		errs = append(errs, b.program.Close())
+	}
+	if b.lane != nil {
+		errs = append(errs, b.lane.Close())
+	}
+	if b.consumer != nil {
+		errs = append(errs, b.consumer.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// withXdpeel measures with xdpeel's program and a policy.
+func (b *redirectBench) withXdpeel(ctx context.Context, policy *mirror.Policy) (rate float64, err error) {
+	var attached *loader.Attachment
+	err = b.lane.pair.B.Namespace.Do(func() (err error) {
+		if err := b.program.SetPolicy(policy); err != nil {
+			return err
+		}
+		attached, err = b.program.Attach(b.lane.pair.B.Name, loader.ModeNative)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	rate, err = b.overload(ctx)
+	return rate, errors.Join(err, attached.Close())
+}
+
+// withBare measures with the program that only redirects.
+func (b *redirectBench) withBare(ctx context.Context) (rate float64, err error) {
+	var attached link.Link
+	err = b.lane.pair.B.Namespace.Do(func() (err error) {
+		attached, err = link.AttachXDP(link.XDPOptions{
+			Program: b.bare.loaded.Programs[programs.StagesProgRedirect], Interface: b.lane.pair.B.Index, Flags: link.XDPDriverMode,
+		})
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("attach the bare program: %w", err)
+	}
+	rate, err = b.overload(ctx)
+	return rate, errors.Join(err, attached.Close())
+}
+
+// overload sends as fast as the generator can, and returns how many packets came
+// to the consumer's end for each second of the receiver's CPU. The end's own
+// receiving is part of it: the kernel does that behind the program, in the same thread.
+func (b *redirectBench) overload(ctx context.Context) (float64, error) {
+	threads, err := b.lane.pinNAPI()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := b.generator.Send(ctx, redirectWarm, 0); err != nil {
+		return 0, err
+	}
+	before, err := b.reading(threads)
+	if err != nil {
+		return 0, err
+	}
+	for began := time.Now(); time.Since(began) < redirectTrial; {
+		if _, err := b.generator.Send(ctx, redirectWarm, 0); err != nil {
+			return 0, err
+		}
+	}
+	after, err := b.reading(threads)
+	if err != nil {
+		return 0, err
+	}
+	if after.packets == before.packets {
+		return 0, errors.New("nothing came to the consumer's end")
+	}
+	return float64(after.packets-before.packets) / (after.cpu - before.cpu).Seconds(), nil
+}
+
+// redirectReading is how far the receiver is.
+type redirectReading struct {
+	packets uint64        // that the consumer's end has received
+	cpu     time.Duration // of the receiver's threads
+}
+
+func (b *redirectBench) reading(threads []int) (r redirectReading, err error) {
+	if r.packets, err = b.arrived(); err != nil {
+		return r, err
+	}
+	for _, thread := range threads {
+		used, err := cpuTime(thread)
+		if err != nil {
+			return r, err
+		}
+		r.cpu += used
+	}
+	return r, nil
+}
+
+// arrived is how many packets the consumer's end has received, as the kernel counts.
+func (b *redirectBench) arrived() (packets uint64, err error) {
+	err = b.consumer.Do(func() error {
+		theirs, err := netlink.LinkByName(redirectPeer)
+		if err == nil {
+			packets = theirs.Attrs().Statistics.RxPackets
+		}
+		return err
+	})
+	return packets, err
+}
+
+// compareRedirects compares xdpeel's whole program with a bare redirect into the
+// same veth, without a filter and with one.
+func compareRedirects(ctx context.Context, pairs int) (results []Result, err error) {
+	for _, size := range []int{64, 1450} {
+		more, err := compareRedirectsOf(ctx, size, pairs)
+		results = append(results, more...)
+		if err != nil {
+			return results, err
+		}
+	}
+	return results, nil
+}
+
+func compareRedirectsOf(ctx context.Context, size, pairs int) (_ []Result, err error) {
+	b, err := newRedirectBench(size)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	plain, filtered := redirectPolicy(0), redirectPolicy(redirectRules)
+	sides := []struct {
+		run   func() (float64, error)
+		rates []float64
+	}{
+		{run: func() (float64, error) { return b.withXdpeel(ctx, plain) }},
+		{run: func() (float64, error) { return b.withBare(ctx) }},
+		{run: func() (float64, error) { return b.withXdpeel(ctx, filtered) }},
+		{run: func() (float64, error) { return b.withBare(ctx) }},
+	}
+	for range pairs {
+		for i := range sides {
+			rate, err := sides[i].run()
+			if err != nil {
+				return nil, err
+			}
+			sides[i].rates = append(sides[i].rates, rate)
+		}
+	}
+	unit := fmt.Sprintf("packets into a veth for each second of the receiving CPU, ratio; packets of %d bytes", size)
+	suffix := ""
+	if size != 64 {
+		suffix = fmt.Sprintf("_%d", size)
+	}
+	bare, again := sides[1].rates, sides[3].rates
+	return []Result{
+		compare("redirect_vs_bare"+suffix, unit, Higher, sides[0].rates, bare).
+			with("xdpeel_packets_per_cpu_second", median(sides[0].rates)).with("bare_packets_per_cpu_second", median(bare)),
+		compare(fmt.Sprintf("redirect_%d_rules_vs_bare%s", redirectRules, suffix), unit, Higher, sides[2].rates, again).
+			with("xdpeel_packets_per_cpu_second", median(sides[2].rates)),
+		compare("noise_floor_redirect"+suffix, "the bare program against itself, ratio", Higher, again, bare),
+	}, nil
+}
