@@ -10,9 +10,9 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/safchain/ethtool"
-	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/loader/pair"
 )
 
 // Lane is a wire of its own: the generator's end of a veth pair in one network
@@ -61,7 +61,7 @@ func (l *Lane) makeThreaded() error {
 		if err := switchGRO(l.pair.B.Name, true); err != nil {
 			return err
 		}
-		return writeSys("class/net/"+l.pair.B.Name+"/threaded", "1")
+		return pair.WriteSys("class/net/"+l.pair.B.Name+"/threaded", "1")
 	})
 }
 
@@ -100,33 +100,6 @@ func (l *Lane) passAll() error {
 
 // xdpPass is XDP_PASS of linux/bpf.h.
 const xdpPass = 2
-
-// writeSys writes a file of the sysfs that belongs to the calling thread's
-// network namespace; /sys is of the one in which it was mounted.
-func writeSys(path, value string) error {
-	context, err := unix.Fsopen("sysfs", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("open sysfs: %w", err)
-	}
-	defer unix.Close(context)
-	if err := unix.FsconfigCreate(context); err != nil {
-		return fmt.Errorf("make sysfs: %w", err)
-	}
-	root, err := unix.Fsmount(context, unix.FSMOUNT_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("mount sysfs: %w", err)
-	}
-	defer unix.Close(root)
-	fd, err := unix.Openat(root, path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("open %q of sysfs: %w", path, err)
-	}
-	defer unix.Close(fd)
-	if _, err := unix.Write(fd, []byte(value)); err != nil {
-		return fmt.Errorf("write %q of sysfs: %w", path, err)
-	}
-	return nil
-}
 
 // Close removes the lane, in the reverse order of its making.
 func (l *Lane) Close() error {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
@@ -236,7 +237,7 @@ func TestDetachPinned(t *testing.T) {
 	if carries(t, l.pair.B) != 0 {
 		t.Error("the program is left")
 	}
-	if err := ip(l.pair.B.Namespace, "link", "show", ourEnd)(); err == nil {
+	if err := change(l.pair.B.Namespace, ourEnd, netlink.LinkSetUp)(); err == nil {
 		t.Error("the veth is left")
 	}
 	if _, err := os.Stat(l.root); err == nil {

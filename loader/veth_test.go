@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/safchain/ethtool"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/bpf"
@@ -189,7 +192,7 @@ func TestWireWouldMerge(t *testing.T) {
 	}
 	defer receiver.Close()
 	c := &consumer{namespace: w.pair.B.Namespace, end: w.pair.B.Name, receiver: receiver}
-	c.ethtool(t, "gro", "on")
+	offloads{"rx-gro": true}.set(t, c.namespace, c.end)
 	c.waitForMore(t)
 	want := segments(200, 500)
 	w.send(want)
@@ -204,10 +207,9 @@ func TestWireWouldMerge(t *testing.T) {
 // waitForMore has the kernel hold received packets back for others to merge with.
 func (c *consumer) waitForMore(t *testing.T) {
 	t.Helper()
-	command := "echo 50000000 > /sys/class/net/" + c.end + "/gro_flush_timeout"
-	out, err := exec.Command("ip", "netns", "exec", c.namespace.Name(), "sh", "-c", command).CombinedOutput()
+	err := c.namespace.Do(func() error { return pair.WriteSys("class/net/"+c.end+"/gro_flush_timeout", "50000000") })
 	if err != nil {
-		t.Fatalf("set gro_flush_timeout: %v: %s", err, out)
+		t.Fatal(err)
 	}
 }
 
@@ -219,12 +221,32 @@ func wrapAll(inner [][]byte) (list [][]byte) {
 	return list
 }
 
-// ethtool switches features of the consumer's end, as far as it has them.
-func (c *consumer) ethtool(t *testing.T, features ...string) {
+// offloads are features of an interface by their names in net/ethtool/common.c.
+type offloads map[string]bool
+
+// set switches them on or off, as `ethtool -K` does, as far as the interface has them.
+func (wanted offloads) set(t *testing.T, n *lab.Namespace, name string) {
 	t.Helper()
-	args := append([]string{"netns", "exec", c.namespace.Name(), "ethtool", "-K", c.end}, features...)
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		t.Logf("ethtool -K %v: %v: %s", features, err, out)
+	err := n.Do(func() error {
+		tool, err := ethtool.NewEthtool()
+		if err != nil {
+			return err
+		}
+		defer tool.Close()
+		has, err := tool.Features(name)
+		if err != nil {
+			return err
+		}
+		change := make(map[string]bool)
+		for feature, on := range wanted {
+			if _, ok := has[feature]; ok {
+				change[feature] = on
+			}
+		}
+		return tool.Change(name, change)
+	})
+	if err != nil {
+		t.Logf("features %v: %v", wanted, err)
 	}
 }
 
@@ -236,12 +258,13 @@ func TestVethNeverMerges(t *testing.T) {
 			var c *consumer
 			f := newFed(t, mode, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, wireMTU)) })
 			c.waitForMore(t)
-			for _, features := range [][]string{
-				{"gro", "on"}, {"gro", "off"}, {"rx-gro-list", "on"}, {"gro", "on", "rx-udp-gro-forwarding", "on"},
-				{"gro", "off"}, {"tx", "off"}, {"tx", "on", "gso", "on", "tso", "on"}, {"rx", "off"},
+			for _, features := range []offloads{
+				{"rx-gro": true}, {"rx-gro": false}, {"rx-gro-list": true}, {"rx-gro": true, "rx-udp-gro-forwarding": true},
+				{"rx-gro": false}, {"tx-checksum-ip-generic": false}, {"tx-checksum-ip-generic": true, "tx-generic-segmentation": true},
+				{"rx-checksum": false}, {"rx-lro": true, "rx-gro": true},
 			} {
 				t.Run(fmt.Sprint(features), func(t *testing.T) {
-					c.ethtool(t, features...)
+					features.set(t, c.namespace, c.end)
 					want := segments(200, 500)
 					f.send(wrapAll(want))
 					sameFrames(t, want, c.receive(t, len(want)))
@@ -268,9 +291,7 @@ func TestVethQueues(t *testing.T) {
 			var sent [][]byte
 			want := make([]uint64, queues)
 			// As a network card does, the wire's end forgets which CPU its frames came from.
-			if out, err := exec.Command("ip", "netns", "exec", f.pair.B.Namespace.Name(), "ethtool", "-K", f.pair.B.Name, "gro", "on").CombinedOutput(); err != nil {
-				t.Fatalf("switch GRO on: %v: %s", err, out)
-			}
+			offloads{"rx-gro": true}.set(t, f.pair.B.Namespace, f.pair.B.Name)
 			for flow := range flows {
 				there := frames.Peer{MAC: client.MAC, Address: client.Address, Port: uint16(1024 + flow)}
 				for _, inner := range [][]byte{frames.UDPFrame(there, instance, nil), frames.UDPFrame(instance, there, nil)} {
@@ -279,8 +300,12 @@ func TestVethQueues(t *testing.T) {
 					sent = append(sent, frames.Wrap(inner, 7, source, target))
 				}
 			}
-			f.send(sent)
-			got := c.receive(t, len(sent))
+			// So few at a time that no queue overflows, however busy the machine.
+			var got [][]byte
+			for some := range slices.Chunk(sent, 100) {
+				f.send(some)
+				got = append(got, c.receive(t, len(some))...)
+			}
 			account := f.account(slotOfVeth)
 			if len(got) != len(sent) || account.Delivered != uint64(len(sent)) {
 				t.Errorf("%d frames received, account %+v, want %d", len(got), account, len(sent))
@@ -341,20 +366,16 @@ func TestVethIsSealed(t *testing.T) {
 	var c *consumer
 	f := newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, 1500)) })
 	// Whoever gives the consumer's end an address makes it no more of a host.
-	for _, run := range []func() error{
-		ip(c.namespace, "addr", "add", "192.0.2.1/24", "dev", theirEnd),
-		ip(c.namespace, "link", "set", theirEnd, "arp", "on"),
-	} {
-		if err := run(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	listening, err := exec.Command("ip", "-n", c.namespace.Name(), "-br", "link", "show", theirEnd).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var mac frames.MAC
-	if _, err := fmt.Sscanf(string(bytes.Fields(listening)[2]), "%02x:%02x:%02x:%02x:%02x:%02x", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5]); err != nil {
+	err := c.namespace.Do(func() error {
+		theirs, err := netlink.LinkByName(theirEnd)
+		if err != nil {
+			return err
+		}
+		mac = frames.MAC(theirs.Attrs().HardwareAddr)
+		return errors.Join(addAddress(theirs, "192.0.2.1/24"), netlink.LinkSetARPOn(theirs), addNeighbour(theirs, "192.0.2.77"))
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	host := frames.Peer{MAC: mac, Address: netip.MustParseAddr("192.0.2.1"), Port: 7}
@@ -371,14 +392,30 @@ func TestVethIsSealed(t *testing.T) {
 	f.send(wrapAll(sent))
 	sameFrames(t, sent, c.receive(t, len(sent)))
 	// Nor does what the consumer sends, or the host, get anywhere.
-	if err := errors.Join(
-		ip(c.namespace, "neigh", "replace", "192.0.2.77", "lladdr", "02:00:00:00:00:77", "dev", theirEnd)(),
-		ip(f.pair.B.Namespace, "addr", "add", "192.0.2.77/24", "dev", ourEnd)(),
-	); err != nil {
+	err = f.pair.B.Namespace.Do(func() error {
+		ours, err := netlink.LinkByName(ourEnd)
+		if err != nil {
+			return err
+		}
+		return errors.Join(addAddress(ours, "192.0.2.77/24"), addNeighbour(ours, "192.0.2.1"))
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	exec.Command("ip", "netns", "exec", c.namespace.Name(), "ping", "-c", "1", "-W", "1", "192.0.2.77").Run()
-	exec.Command("ip", "netns", "exec", f.pair.B.Namespace.Name(), "ping", "-c", "1", "-W", "1", "192.0.2.1").Run()
+	for address, namespace := range map[string]*lab.Namespace{"192.0.2.77:9": c.namespace, "192.0.2.1:9": f.pair.B.Namespace} {
+		err := namespace.Do(func() error {
+			conn, err := net.Dial("udp4", address)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			_, err = conn.Write([]byte("anybody?"))
+			return err
+		})
+		if err != nil && !errors.Is(err, unix.ENOBUFS) { // which says that it was dropped
+			t.Error(err)
+		}
+	}
 	c.expectNothing(t)
 	if frame, err := back.Receive(time.Now().Add(50 * time.Millisecond)); err == nil {
 		t.Errorf("our end received %x", frame)
@@ -386,6 +423,21 @@ func TestVethIsSealed(t *testing.T) {
 	if after := snmp(t, c.namespace); after != before {
 		t.Errorf("the consumer's host took packets:\nbefore %s\n after %s", before, after)
 	}
+}
+
+func addAddress(link netlink.Link, cidr string) error {
+	address, err := netlink.ParseAddr(cidr)
+	if err != nil {
+		return err
+	}
+	return netlink.AddrAdd(link, address)
+}
+
+// addNeighbour spares the kernel to ask for somebody's MAC, which is made up.
+func addNeighbour(link netlink.Link, address string) error {
+	return netlink.NeighSet(&netlink.Neigh{
+		LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: net.ParseIP(address), HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 0x77},
+	})
 }
 
 // snmp returns how many IP packets a namespace's host has taken in.
@@ -419,10 +471,10 @@ func TestVethLosses(t *testing.T) {
 				frame  []byte
 				reason mirror.Loss
 			}{
-				{"their end down", ip(c.namespace, "link", "set", theirEnd, "down"), ip(c.namespace, "link", "set", theirEnd, "up"), frame, mirror.LossRedirectFailed},
-				{"our end down", ip(f.pair.B.Namespace, "link", "set", ourEnd, "down"), ip(f.pair.B.Namespace, "link", "set", ourEnd, "up"), frame, mirror.LossRedirectFailed},
+				{"their end down", change(c.namespace, theirEnd, netlink.LinkSetDown), change(c.namespace, theirEnd, netlink.LinkSetUp), frame, mirror.LossRedirectFailed},
+				{"our end down", change(f.pair.B.Namespace, ourEnd, netlink.LinkSetDown), change(f.pair.B.Namespace, ourEnd, netlink.LinkSetUp), frame, mirror.LossRedirectFailed},
 				{"too long", nil, nil, frames.Wrap(frames.UDPFrame(client, instance, frames.Payload(1500)), 7, source, target), mirror.Loss(abi.VethLossTooLong.String())},
-				{"gone", ip(f.pair.B.Namespace, "link", "del", ourEnd), nil, frame, mirror.Loss(abi.VethLossNoInterface.String())},
+				{"gone", change(f.pair.B.Namespace, ourEnd, netlink.LinkDel), nil, frame, mirror.Loss(abi.VethLossNoInterface.String())},
 			} {
 				t.Run(each.name, func(t *testing.T) {
 					if each.break_ != nil {
@@ -471,14 +523,16 @@ func (f *fed) awaitReceived(n uint64) {
 	(&listener{t: f.t, program: f.program}).awaitReceived(n)
 }
 
-// ip returns a function that runs iproute2's command in a namespace.
-func ip(n *lab.Namespace, args ...string) func() error {
+// change returns a function that changes an interface in a namespace.
+func change(n *lab.Namespace, name string, what func(netlink.Link) error) func() error {
 	return func() error {
-		out, err := exec.Command("ip", append([]string{"-n", n.Name()}, args...)...).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("ip %v: %w: %s", args, err, out)
-		}
-		return nil
+		return n.Do(func() error {
+			link, err := netlink.LinkByName(name)
+			if err != nil {
+				return err
+			}
+			return what(link)
+		})
 	}
 }
 
@@ -506,7 +560,7 @@ func TestVethSelfTest(t *testing.T) {
 		t.Error(err)
 	}
 	c.expectNothing(t)
-	if err := ip(c.namespace, "link", "set", theirEnd, "down")(); err != nil {
+	if err := change(c.namespace, theirEnd, netlink.LinkSetDown)(); err != nil {
 		t.Fatal(err)
 	}
 	if state := c.veth.State(); state != (pair.State{Up: true}) {
