@@ -41,6 +41,7 @@ type Reader struct {
 	stopping atomic.Bool
 	leaving  atomic.Bool
 	clock    clock
+	sessions sessionCache
 	full     bool // the last batch was filled: there is more, do not wait
 }
 
@@ -183,24 +184,37 @@ func (r *Reader) drain(ring *ring, batch *mirror.Batch, limit uint64) (full bool
 		} else {
 			copy(data, bytes)
 		}
-		batch.Add(r.packet(header, data))
+		r.describe(batch.Append(data), header)
 		ring.next()
 	}
 }
 
-func (r *Reader) packet(header *bpf.XdpeelPacket, data []byte) mirror.Packet {
-	return mirror.Packet{
-		Time:      r.clock.wall(header.Time),
-		Session:   sessionOf(&header.Key),
-		Endpoint:  header.Endpoint,
-		Direction: abi.Direction(header.Direction),
-		Tunnel:    abi.Tunnel(header.Tunnel),
-		Truncated: header.Truncated != 0,
-		Rule:      header.Rule,
-		Outputs:   mirror.OutputSet(header.Outputs),
-		Length:    int(header.Length),
-		Data:      data,
+// describe fills in what a record says of its packet.
+func (r *Reader) describe(p *mirror.Packet, header *bpf.XdpeelPacket) {
+	p.Time = r.clock.wall(header.Time)
+	p.Session = *r.sessions.of(&header.Key)
+	p.Endpoint = header.Endpoint
+	p.Direction = abi.Direction(header.Direction)
+	p.Tunnel = abi.Tunnel(header.Tunnel)
+	p.Truncated = header.Truncated != 0
+	p.Rule = header.Rule
+	p.Outputs = mirror.OutputSet(header.Outputs)
+	p.Length = int(header.Length)
+}
+
+// sessionCache has the Go form of the sessions that were met last, one for each of
+// the last bits of a VNI: making it takes longer than all the rest of a record.
+type sessionCache [64]struct {
+	key     bpf.XdpeelSessionKey
+	session mirror.Session
+}
+
+func (c *sessionCache) of(key *bpf.XdpeelSessionKey) *mirror.Session {
+	entry := &c[key.Vni%uint32(len(c))]
+	if entry.key != *key || !entry.session.Source.IsValid() {
+		entry.key, entry.session = *key, sessionOf(key)
 	}
+	return &entry.session
 }
 
 // sessionOf gives a session key its Go form.

@@ -53,6 +53,8 @@ type ring struct {
 	data     []byte // the second part of that
 	mask     uint64
 	position uint64 // of the next record; not told to the kernel before release
+	produced uint64 // where the kernel was when it was asked last
+	length   uint32 // of the record that head returned
 }
 
 // newRing maps a ring buffer, which is the ring's from here on. What an earlier reader
@@ -79,8 +81,7 @@ func newRing(buffer *ebpf.Map) (*ring, error) {
 // or nil if there is none, or none whose producer is done with it. It is valid
 // until release.
 func (r *ring) head() (*bpf.XdpeelPacket, []byte) {
-	produced := atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.producer[0])))
-	for r.position < produced {
+	for r.position < r.produced || r.ask() {
 		at := r.position & r.mask
 		length := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[at])))
 		if length&recordBusy != 0 {
@@ -90,16 +91,22 @@ func (r *ring) head() (*bpf.XdpeelPacket, []byte) {
 			r.skip(length &^ recordDiscard)
 			continue
 		}
+		r.length = length
 		record := r.data[at+recordHeader : at+recordHeader+uint64(length)]
 		return (*bpf.XdpeelPacket)(unsafe.Pointer(&record[0])), record[packetHeader:]
 	}
 	return nil, nil
 }
 
-// next skips the record that head returned.
-func (r *ring) next() {
-	r.skip(*(*uint32)(unsafe.Pointer(&r.data[r.position&r.mask])))
+// ask asks how far the kernel is, and reports whether there is a record. Not asking
+// at every record spares a line of the cache its way between two CPUs.
+func (r *ring) ask() bool {
+	r.produced = atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.producer[0])))
+	return r.position < r.produced
 }
+
+// next skips the record that head returned.
+func (r *ring) next() { r.skip(r.length) }
 
 // skip moves behind a record of length bytes; records begin at multiples of eight.
 func (r *ring) skip(length uint32) {

@@ -44,6 +44,17 @@ func (b *Batch) Add(p Packet) {
 	b.Packets = append(b.Packets, p)
 }
 
+// Append adds a packet with data, which must be as Add wants it, and returns it to
+// be filled in: nothing else in it is of use yet.
+func (b *Batch) Append(data []byte) *Packet {
+	b.arena = b.arena[:len(b.arena)+len(data)]
+	n := len(b.Packets)
+	b.Packets = b.Packets[:n+1]
+	p := &b.Packets[n]
+	p.Data = data
+	return p
+}
+
 // Reset empties the batch for reuse.
 func (b *Batch) Reset() {
 	b.Packets, b.arena = b.Packets[:0], b.arena[:0]
