@@ -129,6 +129,16 @@ outputs:
     owner: root
     group: 7
     mode: 0640
+    s3:
+      bucket: b.c-d
+      prefix: mirror/%Y/
+      region: eu-central-1
+      endpoint: http://127.0.0.1:7070
+      path_style: true
+      storage_class: STANDARD_IA
+      parallel: 7
+      part_size: 8MiB
+      remove_local: true
 `)
 	want := &mirror.Policy{
 		Veths:        0b10,
@@ -158,6 +168,10 @@ outputs:
 			Path: "/x/%{vni}.pcap.gz", Split: true, RotateEvery: time.Minute, KeepFiles: 3, KeepFree: 1 << 30,
 			OnRotate: "/bin/ship\x00two words\x00", OnRotateTimeout: 5 * time.Second,
 			Owner: "root", Group: "7", Mode: 0o640,
+			S3: S3{
+				Bucket: "b.c-d", Prefix: "mirror/%Y/", Region: "eu-central-1", Endpoint: "http://127.0.0.1:7070", PathStyle: true,
+				StorageClass: "STANDARD_IA", Parallel: 7, PartSize: 8 << 20, RemoveLocal: true,
+			},
 		}},
 	}
 	if diff := cmp.Diff(wantOutputs, c.Outputs, comparable); diff != "" {

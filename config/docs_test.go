@@ -27,7 +27,7 @@ func TestPageNamesEveryKey(t *testing.T) {
 		"The file": keySet(names(configKeys), names(portsKeys)),
 		"Sessions": keySet(names(sessionKeys), names(sampleKeys)),
 		"Filters":  keySet(names(filterKeys), names(ruleKeys)),
-		"Outputs":  keySet(names(outputKeys[OutputPcapng]), names(outputKeys[OutputVeth]), names(outputKeys[OutputAFPacket]), names(socketKeys)),
+		"Outputs":  keySet(names(outputKeys[OutputPcapng]), names(s3Keys), names(outputKeys[OutputVeth]), names(outputKeys[OutputAFPacket]), names(socketKeys)),
 	}
 	for _, section := range sections {
 		title, text, _ := strings.Cut(section, "\n")

@@ -27,6 +27,8 @@ type Files struct {
 
 	Owner, Group string      // names or numbers; "": the process's
 	Mode         os.FileMode // permissions; 0: what the umask leaves
+
+	S3 S3
 }
 
 // Arguments are those of a command, the program first, each with a zero byte behind
@@ -67,6 +69,7 @@ var fileKeys = []key[Output]{
 	{"owner", func(r *reader, n *yaml.Node, o *Output) { o.Files.Owner, _ = r.text(n, "owner") }},
 	{"group", func(r *reader, n *yaml.Node, o *Output) { o.Files.Group, _ = r.text(n, "group") }},
 	{"mode", readFileMode},
+	{"s3", readS3},
 	sampleKey, snapKey,
 }
 

@@ -33,13 +33,13 @@ type ArchiveOptions struct {
 	// File says how the files are named and what they hold. Its path may have
 	// conversions of sessions if it is split. Stdout, Aligned, Files and Live are not
 	// looked at.
-	File     FileOptions
-	Split    bool // a file for each session
-	Keep     Keep
-	Owner    Owner
-	Command  Command
-	Finished func(path string) // is given the name of each complete file; nil: nobody is
-	Log      *slog.Logger
+	File    FileOptions
+	Split   bool // a file for each session
+	Keep    Keep
+	Owner   Owner
+	Command Command
+	Uploads Uploads // is offered each complete file; nil: nobody is
+	Log     *slog.Logger
 }
 
 // ArchiveBytes is the most memory that an Archive of files with this path takes, in
@@ -53,6 +53,18 @@ func ArchiveBytes(path string, split bool) int64 {
 		buffer += 2*bundlesUnderWay*buffer + 4*zstdWindow
 	}
 	return int64(files * buffer)
+}
+
+// Uploads takes an archive's complete files elsewhere. Any goroutine calls it.
+type Uploads interface {
+	// Offer is of a file that is complete, and whose command has ended; also of an
+	// earlier run, and then maybe not for the first time. name is that below the
+	// directory that all files are in.
+	Offer(path, name string)
+	// Drop is of a file that is deleted.
+	Drop(path string)
+	// Close ends it once the archive is closed.
+	Close() error
 }
 
 // Archive is a Sink that keeps files in a directory for good. A file has ".part"
@@ -92,7 +104,7 @@ func NewArchive(o ArchiveOptions) (*Archive, error) {
 	application, _, _ := strings.Cut(o.File.Application, " ")
 	a.publisher = &publisher{
 		log: o.Log, account: a.account, pattern: pattern, format: o.File.Format, application: application,
-		shelf: &shelf{pattern: pattern, keep: o.Keep}, command: o.Command, finished: o.Finished,
+		shelf: &shelf{pattern: pattern, keep: o.Keep}, command: o.Command, uploads: o.Uploads,
 	}
 	if err := a.open(); err != nil {
 		return nil, err
@@ -344,5 +356,9 @@ func (a *Archive) shut(end func(*File) error) error {
 	a.mu.Unlock()
 	close(a.stop)
 	a.ticking.Wait()
-	return errors.Join(append(errs, a.publisher.close())...)
+	errs = append(errs, a.publisher.close())
+	if a.options.Uploads != nil {
+		errs = append(errs, a.options.Uploads.Close())
+	}
+	return errors.Join(errs...)
 }

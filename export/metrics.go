@@ -52,6 +52,14 @@ var (
 	outputBehind  = describe("output_backlog_packets", "Packets in the backlog that an output has yet to go through, its own and others'.", "output")
 	outputWrites  = describe("output_write_duration_seconds", "How long an output took to write its part of a batch.", "output")
 
+	outputFiles    = describe("output_files_total", "Files of an output by what became of them.", "output", "fate")
+	uploadedFiles  = describe("output_uploaded_files_total", "Files of an output that the store has taken.", "output")
+	uploadedBytes  = describe("output_uploaded_bytes_total", "Bytes of files that the store has taken.", "output")
+	uploadFailures = describe("output_upload_failures_total", "Attempts to upload a file that failed.", "output")
+	uploadDropped  = describe("output_upload_dropped_files_total", "Files that were deleted before the store had them.", "output")
+	uploadWaiting  = describe("output_upload_waiting_files", "Files that the store does not have.", "output")
+	uploadBacklog  = describe("output_upload_waiting_bytes", "Bytes of files that the store does not have.", "output")
+
 	ringUsed = describe("ring_used_bytes", "What a CPU's ring holds that was not read yet.", "cpu")
 	ringSize = describe("ring_size_bytes", "What a CPU's ring can hold.", "cpu")
 
@@ -174,6 +182,27 @@ func collectOutput(to chan<- prometheus.Metric, name string, o OutputReading) {
 	gauge(to, outputFailing, oneIf(o.Failing), name)
 	gauge(to, outputBehind, float64(o.Behind), name)
 	to <- prometheus.MustNewConstHistogram(outputWrites, o.Writes.Count, o.Writes.Sum.Seconds(), o.Writes.buckets(), name)
+	if o.Files != nil {
+		collectFiles(to, name, o.Files)
+	}
+}
+
+func collectFiles(to chan<- prometheus.Metric, name string, files *FilesReading) {
+	counter(to, outputFiles, files.Complete, name, "complete")
+	counter(to, outputFiles, files.Recovered, name, "recovered")
+	counter(to, outputFiles, files.Damaged, name, "damaged")
+	counter(to, outputFiles, files.Deleted, name, "deleted")
+	counter(to, outputFiles, files.CommandsFailed, name, "command_failed")
+	uploads := files.Uploads
+	if uploads == nil {
+		return
+	}
+	counter(to, uploadedFiles, uploads.Uploaded, name)
+	counter(to, uploadedBytes, uploads.UploadedBytes, name)
+	counter(to, uploadFailures, uploads.Failures, name)
+	counter(to, uploadDropped, uploads.Dropped, name)
+	gauge(to, uploadWaiting, float64(uploads.Waiting), name)
+	gauge(to, uploadBacklog, float64(uploads.WaitingBytes), name)
 }
 
 func collectInterface(to chan<- prometheus.Metric, i InterfaceReading) {

@@ -54,8 +54,11 @@ func someReading() *Reading {
 			{Name: "ens5", Mode: "native", Attached: true, Dropped: map[string]uint64{"rx_drops": 3}, Allowances: map[string]uint64{"bw_in": 2, "pps": 0}},
 			{Name: "ens6", Mode: "generic"},
 		},
-		Rings:      []RingReading{{512, 1 << 20}, {0, 1 << 20}},
-		Outputs:    map[string]OutputReading{"archive": {Failing: true, Behind: 7, Writes: writes.Reading()}},
+		Rings: []RingReading{{512, 1 << 20}, {0, 1 << 20}},
+		Outputs: map[string]OutputReading{"archive": {Failing: true, Behind: 7, Writes: writes.Reading(), Files: &FilesReading{
+			FileCounts{Complete: 20, Recovered: 1, Damaged: 2, Deleted: 3, CommandsFailed: 4},
+			&UploadReading{Uploaded: 10, UploadedBytes: 1000, Failures: 5, Dropped: 1, Waiting: 6, WaitingBytes: 600},
+		}}},
 		Started:    time.UnixMilli(1772600000500),
 		LastReload: false, LastSuccess: time.UnixMilli(1772600767123),
 		Ready: false, Draining: true,

@@ -60,8 +60,8 @@ func safeInName(r rune) rune {
 	return r
 }
 
-// expandTime replaces the strftime conversions of a path with t in its own zone.
-func expandTime(path string, t time.Time) (string, error) {
+// ExpandTime replaces the strftime conversions of a path with t in its own zone.
+func ExpandTime(path string, t time.Time) (string, error) {
 	var expanded strings.Builder
 	for {
 		before, after, found := strings.Cut(path, "%")

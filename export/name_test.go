@@ -26,7 +26,7 @@ func TestExpandTime(t *testing.T) {
 		"/var/2006/%Y/01-Jan.x": "/var/2006/2026/01-Jan.x",
 	}
 	for path, want := range tests {
-		if got, err := expandTime(path, moment); err != nil || got != want {
+		if got, err := ExpandTime(path, moment); err != nil || got != want {
 			t.Errorf("%q becomes %q, %v; want %q", path, got, err, want)
 		}
 	}
@@ -35,7 +35,7 @@ func TestExpandTime(t *testing.T) {
 		"%Y%":        `expand time: unknown conversion "%"`,
 		"%é":         `expand time: unknown conversion "%é"`,
 	} {
-		if _, err := expandTime(path, moment); err == nil || err.Error() != want {
+		if _, err := ExpandTime(path, moment); err == nil || err.Error() != want {
 			t.Errorf("%q: error %v, want %s", path, err, want)
 		}
 	}

@@ -73,7 +73,7 @@ func conversionPattern(text string) (string, error) {
 			continue
 		}
 		if after == "" || timePatterns[after[:1]] == "" {
-			_, err := expandTime("%"+after, time.Time{})
+			_, err := ExpandTime("%"+after, time.Time{})
 			if err == nil {
 				err = fmt.Errorf("unknown conversion in %q", text)
 			}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,8 +41,7 @@ type publisher struct {
 	application string // that wrote them: a word
 	shelf       *shelf
 	command     Command
-	// finished takes the name of each file once its command has ended; nil: nobody.
-	finished func(path string)
+	uploads     Uploads // nil: there are none
 
 	retired  chan retiredPart
 	commands chan string
@@ -64,8 +65,29 @@ func (p *publisher) start() {
 		if err := p.shelf.list(); err != nil {
 			p.log.Error("files of earlier runs cannot be listed", "error", err, "hint", "see that xdpeel may read the directory")
 		}
+		p.offerEarlier()
 		p.run()
 	})
+}
+
+// offerEarlier offers the files of earlier runs for upload.
+func (p *publisher) offerEarlier() {
+	for _, file := range p.shelf.all() {
+		if !strings.HasSuffix(file.path, damagedEnd) {
+			p.offer(file.path)
+		}
+	}
+}
+
+func (p *publisher) offer(path string) {
+	if p.uploads == nil {
+		return
+	}
+	name, err := filepath.Rel(p.pattern.root, path)
+	if err != nil {
+		name = filepath.Base(path)
+	}
+	p.uploads.Offer(path, filepath.ToSlash(name))
 }
 
 // close returns once all files that came are seen to.
@@ -116,14 +138,18 @@ func (p *publisher) publish(file retiredPart) error {
 		p.log.Error("disk did not take a file: it is damaged", "file", file.place(), "packets", file.packets, "error", syncErr, "hint", "look after the disk: dmesg")
 	}
 	err := p.name(file, end)
-	if err != nil && end == "" {
+	switch {
+	case err == nil:
+		return syncErr
+	case end == "":
 		p.nameless = append(p.nameless, file)
 		return nil // as long as it is tried again
 	}
 	return errors.Join(syncErr, err, file.out.Close())
 }
 
-// name gives a file its name, and has all done that is done to a complete one.
+// name gives a file its name and closes it, and has all done that is done to a
+// complete one.
 func (p *publisher) name(file retiredPart, end string) error {
 	path, err := file.show(end)
 	if err != nil {
@@ -134,6 +160,9 @@ func (p *publisher) name(file retiredPart, end string) error {
 	}
 	if err := p.shelf.add(path); err != nil {
 		p.log.Error("file is gone already", "file", path, "error", err, "hint", "somebody else moves or deletes files here")
+	}
+	if err := file.out.Close(); err != nil {
+		p.log.Error("file is not closed in order", "file", path, "error", err, "hint", "look after the disk: dmesg")
 	}
 	if end != "" {
 		return nil
@@ -160,15 +189,18 @@ func (p *publisher) nameAgain() {
 	for _, file := range nameless {
 		if p.name(file, "") != nil {
 			p.nameless = append(p.nameless, file)
-		} else if err := file.out.Close(); err != nil {
-			p.log.Error("file is not closed in order", "file", file.path, "error", err, "hint", "look after the disk: dmesg")
 		}
 	}
 }
 
 func (p *publisher) trim() {
 	deleted, err := p.shelf.trim(p.open.Load())
-	p.deleted.Add(uint64(deleted))
+	p.deleted.Add(uint64(len(deleted)))
+	for _, path := range deleted {
+		if p.uploads != nil {
+			p.uploads.Drop(path)
+		}
+	}
 	if err != nil {
 		p.log.Error("the oldest files cannot be deleted", "error", err, "hint", "see that xdpeel may write to the directory")
 	}
@@ -183,9 +215,7 @@ func (p *publisher) runCommands() {
 				p.log.Error("command of a file failed", "file", path, "error", err, "hint", "the error has what it printed")
 			}
 		}
-		if p.finished != nil {
-			p.finished(path)
-		}
+		p.offer(path)
 	}
 }
 

@@ -43,6 +43,24 @@ type OutputReading struct {
 	Failing bool             // it takes no packets
 	Behind  int              // packets in the backlog, its own and others', that it has yet to go through
 	Writes  DurationsReading // of its batches; the zero value of an output that writes none
+	Files   *FilesReading    // nil: it writes none
+}
+
+// FilesReading is what became of an output's files since it was opened.
+type FilesReading struct {
+	FileCounts
+	Uploads *UploadReading `json:"uploads,omitempty"` // nil: they are not uploaded
+}
+
+// UploadReading is what became of those of an output's files that a store is to have.
+type UploadReading struct {
+	Uploaded      uint64 `json:"uploaded"`        // files that the store has
+	UploadedBytes uint64 `json:"uploaded_bytes"`  // of them
+	Failures      uint64 `json:"failures"`        // attempts that failed
+	Dropped       uint64 `json:"dropped"`         // files that were deleted before the store had them
+	Waiting       uint64 `json:"waiting"`         // files that the store does not have
+	WaitingBytes  uint64 `json:"waiting_bytes"`   // of them
+	Error         string `json:"error,omitempty"` // why the last attempt failed, "" if it did not
 }
 
 // Build is what the metric xdpeel_build_info tells.

@@ -209,7 +209,7 @@ func (f *File) open(at time.Time) (part, error) {
 		}
 		return part{path: standardOutput, out: stream{f.options.Stdout}}, nil
 	}
-	name, err := expandTime(f.options.Path, at)
+	name, err := ExpandTime(f.options.Path, at)
 	if err != nil {
 		return part{}, err
 	}

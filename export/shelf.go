@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,11 +66,18 @@ func (s *shelf) holds() (files int, size int64) {
 	return len(s.files), s.size
 }
 
-// trim deletes the oldest files as long as a bound is exceeded, and says how many.
+// all are the files, the oldest first.
+func (s *shelf) all() []named {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.files)
+}
+
+// trim deletes the oldest files as long as a bound is exceeded, and says which.
 // open is how many bytes the files have that are not complete.
-func (s *shelf) trim(open int64) (deleted int, err error) {
+func (s *shelf) trim(open int64) (deleted []string, err error) {
 	if s.keep == (Keep{}) {
-		return 0, nil
+		return nil, nil
 	}
 	if s.isOver(open) || time.Since(s.listed) > shelfAge {
 		err = s.list()
@@ -83,7 +91,7 @@ func (s *shelf) trim(open int64) (deleted int, err error) {
 			return deleted, errors.Join(err, failed)
 		}
 		s.pattern.removeEmpty(oldest.path)
-		deleted++
+		deleted = append(deleted, oldest.path)
 	}
 	return deleted, err
 }

@@ -1,12 +1,17 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/xdpeel/xdpeel/export"
+)
 
 // daemonForm is the JSON of what a daemon says of itself, behind the ledger.
 type daemonForm struct {
-	Interfaces []interfaceForm   `json:"interfaces"`
-	Failing    map[string]string `json:"failing_outputs,omitempty"` // why they take no packets
-	Config     configForm        `json:"config"`
+	Interfaces []interfaceForm                 `json:"interfaces"`
+	Failing    map[string]string               `json:"failing_outputs,omitempty"` // why they take no packets
+	Files      map[string]*export.FilesReading `json:"files,omitempty"`           // by output
+	Config     configForm                      `json:"config"`
 }
 
 type interfaceForm struct {
@@ -33,6 +38,14 @@ func (d *daemon) form() daemonForm {
 	form := daemonForm{
 		Failing: d.outputs.failures(),
 		Config:  configForm{Path: d.path, Generation: state.generation, LoadedAt: state.loadedAt},
+	}
+	for name, o := range d.outputs.readings() {
+		if o.Files != nil {
+			if form.Files == nil {
+				form.Files = make(map[string]*export.FilesReading)
+			}
+			form.Files[name] = o.Files
+		}
 	}
 	for _, i := range d.interfaceReadings() {
 		form.Interfaces = append(form.Interfaces, interfaceForm{i.Name, i.Mode, i.Attached})

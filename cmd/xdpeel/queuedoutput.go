@@ -170,7 +170,11 @@ func (o *queuedOutput) account() mirror.OutputAccount {
 }
 
 func (o *queuedOutput) reading() export.OutputReading {
-	return export.OutputReading{Failing: o.why() != nil, Behind: o.follower.Behind(), Writes: o.writes.Reading()}
+	reading := export.OutputReading{Failing: o.why() != nil, Behind: o.follower.Behind(), Writes: o.writes.Reading()}
+	if files, ok := o.sink.(*fileOutput); ok {
+		reading.Files = files.files()
+	}
+	return reading
 }
 
 func (o *queuedOutput) close() error {

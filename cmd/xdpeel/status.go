@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -120,6 +121,9 @@ func printStatus(w io.Writer, ledger *mirror.Ledger, state *daemonForm, now time
 	for _, name := range slices.Sorted(maps.Keys(state.Failing)) {
 		fmt.Fprintf(w, "OUTPUT %q takes no packets: %s\n", name, state.Failing[name])
 	}
+	for _, name := range slices.Sorted(maps.Keys(state.Files)) {
+		printFiles(w, name, state.Files[name])
+	}
 	printLedger(w, ledger, now)
 	if strangers := ledger.BusiestStrangers(); len(strangers) > 0 {
 		busiest := strangers[0]
@@ -129,4 +133,30 @@ func printStatus(w io.Writer, ledger *mirror.Ledger, state *daemonForm, now time
 		}
 		fmt.Fprintf(w, "to take what %s mirrors: %s\n", busiest.Session.Source, hint)
 	}
+}
+
+// printFiles says what is wrong with the files of an output, and how uploads do.
+func printFiles(w io.Writer, name string, files *export.FilesReading) {
+	for _, wrong := range []struct {
+		n    uint64
+		what string
+	}{
+		{files.Damaged, "FILES of %q damaged, since the disk did not take them: %d\n"},
+		{files.CommandsFailed, "COMMANDS for files of %q failed: %d\n"},
+	} {
+		if wrong.n > 0 {
+			fmt.Fprintf(w, wrong.what, name, wrong.n)
+		}
+	}
+	uploads := files.Uploads
+	if uploads == nil {
+		return
+	}
+	if uploads.Error != "" {
+		fmt.Fprintf(w, "UPLOADS of %q fail: %s\n", name, uploads.Error)
+	}
+	if uploads.Dropped > 0 {
+		fmt.Fprintf(w, "FILES of %q deleted before the store had them: %d\n", name, uploads.Dropped)
+	}
+	fmt.Fprintf(w, "uploads of %q: %d done, %d wait (%d bytes)\n", name, uploads.Uploaded, uploads.Waiting, uploads.WaitingBytes)
 }

@@ -1,0 +1,221 @@
+package upload
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+const (
+	bucket    = "captures"
+	accessKey = "tester"
+	secretKey = "not-a-secret"
+)
+
+// server is a real S3 server: versitygw, which keeps objects as files.
+type server struct {
+	directory, address string
+	command            *exec.Cmd
+}
+
+func (s *server) url() string { return "http://" + s.address }
+
+// newServer starts a server and makes the bucket.
+func newServer(t *testing.T) *server {
+	t.Helper()
+	s := prepareServer(t)
+	s.start(t)
+	store, err := newStore(s.options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &store.Bucket}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func prepareServer(t *testing.T) *server {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	return &server{directory: t.TempDir(), address: free.Addr().String()}
+}
+
+// start starts the server, which is killed in the end.
+func (s *server) start(t *testing.T) {
+	t.Helper()
+	binaries, _ := filepath.Glob(filepath.Join("..", "build", "versitygw-*"))
+	if len(binaries) == 0 {
+		t.Skip("needs versitygw: scripts/install-versitygw.sh")
+	}
+	s.command = exec.Command(binaries[0], "--port", s.address, "--region", "us-east-1", "posix", s.directory)
+	s.command.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
+	if err := s.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.kill)
+	eventually(t, "the server answers", func() bool {
+		answer, err := http.Get(s.url())
+		if err == nil {
+			answer.Body.Close()
+		}
+		return err == nil
+	})
+}
+
+func (s *server) kill() {
+	if s.command != nil {
+		_ = s.command.Process.Kill()
+		_ = s.command.Wait()
+		s.command = nil
+	}
+}
+
+// options are those of a queue to the server.
+func (s *server) options(t *testing.T) Options {
+	return Options{
+		Bucket: bucket, Endpoint: s.url(), PathStyle: true, Parallel: 3, PartSize: minPartSize,
+		Key: func(name string, ended time.Time) (string, error) { return ended.UTC().Format("2006/") + name, nil },
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+}
+
+// objects are what the bucket has, by key.
+func (s *server) objects(t *testing.T, o Options) map[string][]byte {
+	t.Helper()
+	store, err := newStore(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := make(map[string][]byte)
+	pages := s3.NewListObjectsV2Paginator(store.client, &s3.ListObjectsV2Input{Bucket: &o.Bucket})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, listed := range page.Contents {
+			got, err := store.client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &o.Bucket, Key: listed.Key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := io.ReadAll(got.Body)
+			got.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			objects[*listed.Key] = content
+		}
+	}
+	return objects
+}
+
+// leftUploads is how many uploads in parts the bucket has that were not completed.
+func (s *server) leftUploads(t *testing.T, o Options) int {
+	t.Helper()
+	store, err := newStore(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := store.client.ListMultipartUploads(context.Background(), &s3.ListMultipartUploadsInput{Bucket: &o.Bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(listed.Uploads)
+}
+
+// eventually waits until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within a minute", what)
+		}
+	}
+}
+
+// content is n bytes that differ from file to file.
+func content(seed byte, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i*i>>7) + byte(i>>16) + seed
+	}
+	return b
+}
+
+func write(t *testing.T, directory, name string, content []byte) (path string) {
+	t.Helper()
+	path = filepath.Join(directory, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func newQueue(t *testing.T, o Options) *Queue {
+	t.Helper()
+	q, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	return q
+}
+
+// logged keeps what a queue says.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// want compares what the bucket has.
+func want(t *testing.T, got, want map[string][]byte) {
+	t.Helper()
+	for key, content := range want {
+		if !bytes.Equal(got[key], content) {
+			t.Errorf("object %s has %d bytes, want %d, or other bytes", key, len(got[key]), len(content))
+		}
+	}
+	for key := range got {
+		if want[key] == nil {
+			t.Errorf("object %s is there: %d bytes", key, len(got[key]))
+		}
+	}
+}
+
+func key(name string) string { return fmt.Sprintf("%d/%s", time.Now().UTC().Year(), name) }
