@@ -30,8 +30,8 @@ test: ## run all tests; as root the kernel and namespace tests too
 	scripts/test.sh
 
 .PHONY: test-vm
-test-vm: ## run the kernel tests on the kernels that users have, in QEMU (KERNELS="6.1 newest")
-	scripts/vm/matrix.sh --nics virtio,vmxnet3 $(KERNELS:%=--kernel %)
+test-vm: ## run the kernel tests on the kernels that users have, in QEMU (KERNELS="6.1 newest", SHORT=yes)
+	scripts/vm/matrix.sh --nics virtio,vmxnet3 $(if $(SHORT),--short) $(KERNELS:%=--kernel %)
 
 .PHONY: fuzz
 fuzz: ## let the kernel, its C compiled natively and the reference judge the same packets (FUZZ_DURATION=60s)

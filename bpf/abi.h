@@ -43,6 +43,7 @@ enum veth_loss {
 	VETH_LOSS_NO_INTERFACE, /* the veth is gone, or not there yet */
 	VETH_LOSS_STRIP_FAILED, /* the kernel refused to take the wrapping off */
 	VETH_LOSS_NOT_COPIED,   /* a frame of several buffers, of which the kernel makes no copies: another veth got it */
+	VETH_LOSS_IN_PARTS,     /* a frame of several buffers, on a kernel that does not redirect such (before Linux 6.3) */
 	VETH_LOSS_BROKEN_TAG,   /* it ends within a VLAN tag, or right behind: the consumer's kernel takes none such */
 	VETH_LOSS_MAX,
 };
@@ -348,7 +349,9 @@ _Static_assert(sizeof(struct policy_head) == 64 && sizeof(struct session_entry) 
 struct config {
 	__u64 self_test;                   /* what only frames of the self-test hold: a random number */
 	__u32 slot;                        /* of the veth at whose consumer's end the program is */
+	__u32 redirects_parts;             /* 1: the kernel redirects frames of several buffers */
 	__u32 snap_length;                 /* bytes kept of an inner frame, 14 to LIMIT_SNAP_LENGTH */
 	__be16 vxlan_ports[LIMIT_PORTS];   /* network byte order, 0: unused */
 	__be16 geneve_ports[LIMIT_PORTS];  /* network byte order, 0: unused */
+	__u32 _pad;
 };

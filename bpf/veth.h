@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "config.h"
 #include "ethernet.h"
 #include "maps.h"
 #include "reduce.h"
@@ -147,6 +148,11 @@ static __always_inline const struct veth *offer(__u32 slot, const struct packet 
 	return NULL;
 }
 
+static __always_inline bool is_in_parts(struct xdp_md *ctx)
+{
+	return bpf_xdp_get_buff_len(ctx) != (__u64)(ctx->data_end - ctx->data);
+}
+
 /* Hands a frame to one veth; in queues of its own for each flow, if it has several. */
 static __always_inline int hand_to_one(struct xdp_md *ctx, const struct packet *packet,
 				       const struct session_policy *wanted, __u32 slot, __u32 flow)
@@ -157,6 +163,10 @@ static __always_inline int hand_to_one(struct xdp_md *ctx, const struct packet *
 
 	if (!veth)
 		return XDP_DROP;
+	if (!cfg.redirects_parts && is_in_parts(ctx)) {
+		lose(slot, VETH_LOSS_IN_PARTS);
+		return XDP_DROP;
+	}
 	if (veth->lanes)
 		lane = place_of_flow(flow, PURPOSE_LANE, veth->lanes);
 	moves = lane != cpu;
@@ -167,16 +177,12 @@ static __always_inline int hand_to_one(struct xdp_md *ctx, const struct packet *
 	return moves ? send_to_lane(ctx, slot, lane) : send_to_port(slot);
 }
 
-static __always_inline bool is_in_parts(const struct xdp_md *ctx)
-{
-	return bpf_xdp_get_buff_len((struct xdp_md *)ctx) != (__u64)(ctx->data_end - ctx->data);
-}
-
 /* Offers a packet to all of a session's veths. Returns the set of those that can take it. */
 static __always_inline __u32 offer_to_all(const struct packet *packet, const struct session_policy *wanted)
 {
 	__u32 takers = 0;
 
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < LIMIT_SHARES; i++) {
 		__u32 slot = wanted->slots[i] % LIMIT_OUTPUTS;
 
@@ -188,6 +194,7 @@ static __always_inline __u32 offer_to_all(const struct packet *packet, const str
 
 static __always_inline void lose_to_all(const struct session_policy *wanted, __u32 set, enum veth_loss reason)
 {
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < LIMIT_SHARES; i++) {
 		__u32 slot = wanted->slots[i] % LIMIT_OUTPUTS;
 
@@ -217,7 +224,12 @@ static __always_inline int hand_to_all(struct xdp_md *ctx, const struct packet *
 	}
 	if (is_in_parts(ctx)) {
 		lose_to_all(wanted, takers & ~(1u << first), VETH_LOSS_NOT_COPIED);
-		return takers >> first & 1 ? send_to_port(first) : XDP_DROP;
+		if (!(takers >> first & 1))
+			return XDP_DROP;
+		if (cfg.redirects_parts)
+			return send_to_port(first);
+		lose(first, VETH_LOSS_IN_PARTS);
+		return XDP_DROP;
 	}
 	/* The kernel leaves those out that it is too long for, by the same measure as offer() does. */
 	ports = bpf_map_lookup_elem(&copy_sets, &set);

@@ -45,12 +45,14 @@ type XdpeelClass struct {
 }
 
 type XdpeelConfig struct {
-	_           structs.HostLayout
-	SelfTest    uint64
-	Slot        uint32
-	SnapLength  uint32
-	VxlanPorts  [8]uint16
-	GenevePorts [8]uint16
+	_              structs.HostLayout
+	SelfTest       uint64
+	Slot           uint32
+	RedirectsParts uint32
+	SnapLength     uint32
+	VxlanPorts     [8]uint16
+	GenevePorts    [8]uint16
+	Pad            uint32
 }
 
 type XdpeelField struct {
@@ -195,7 +197,7 @@ type XdpeelVeth struct {
 type XdpeelVethAccount struct {
 	_         structs.HostLayout
 	Offered   uint64
-	Lost      [5]uint64
+	Lost      [6]uint64
 	Arrived   uint64
 	SelfTests uint64
 }

@@ -29,7 +29,7 @@ const (
 
 // verifiedInstructionsLimit is how much the verifier may have to prove: far from
 // its own limit of a million, so that no kernel's verifier comes near that.
-const verifiedInstructionsLimit = 100_000
+const verifiedInstructionsLimit = 130_000
 
 func needRoot(t *testing.T) {
 	t.Helper()

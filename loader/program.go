@@ -94,9 +94,14 @@ func Compiler() (string, error) {
 
 // Config returns the program's constants for options that are complete.
 func Config(o mirror.Options) bpf.XdpeelConfig {
+	redirects := uint32(0)
+	if knowsFragments() {
+		redirects = 1
+	}
 	return bpf.XdpeelConfig{
-		SnapLength: uint32(o.SnapLength),
-		VxlanPorts: networkPorts(o.VXLANPorts), GenevePorts: networkPorts(o.GENEVEPorts),
+		RedirectsParts: redirects,
+		SnapLength:     uint32(o.SnapLength),
+		VxlanPorts:     networkPorts(o.VXLANPorts), GenevePorts: networkPorts(o.GENEVEPorts),
 	}
 }
 

@@ -65,11 +65,12 @@ const (
 	VethLossNoInterface VethLoss = 1
 	VethLossStripFailed VethLoss = 2
 	VethLossNotCopied   VethLoss = 3
-	VethLossBrokenTag   VethLoss = 4
-	VethLossMax         VethLoss = 5
+	VethLossInParts     VethLoss = 4
+	VethLossBrokenTag   VethLoss = 5
+	VethLossMax         VethLoss = 6
 )
 
-var labelsOfVethLoss = [...]string{"too_long", "no_interface", "strip_failed", "not_copied", "broken_tag"}
+var labelsOfVethLoss = [...]string{"too_long", "no_interface", "strip_failed", "not_copied", "in_parts", "broken_tag"}
 
 // String returns the label of v: the word for it in metrics, JSON and documentation.
 func (v VethLoss) String() string {

@@ -13,6 +13,7 @@ usage() {
 		                     commas between: guests get two network cards of each kind,
 		                     wired to each other
 		  --run REGEXP       only these tests
+		  --short            leave out what takes an emulated CPU long
 		  --accel ACCEL      QEMU accelerator (tcg,thread=single)
 		  --self-test        test the guests themselves instead of packages
 
@@ -43,6 +44,7 @@ parse_arguments() {
 		--run) test_flags+=(-test.run "${2-}") ;;
 		--accel) run_flags+=(-accel "${2-}") ;;
 		--self-test) self_test=yes && shift && continue ;;
+		--short) test_flags+=(-test.short) && shift && continue ;;
 		-h | --help) usage && exit ;;
 		-*) usage >&2 && exit 2 ;;
 		*) packages+=("$1") && shift && continue ;;
