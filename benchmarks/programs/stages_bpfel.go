@@ -14,12 +14,14 @@ import (
 )
 
 type StagesConfig struct {
-	_           structs.HostLayout
-	SelfTest    uint64
-	Slot        uint32
-	SnapLength  uint32
-	VxlanPorts  [8]uint16
-	GenevePorts [8]uint16
+	_              structs.HostLayout
+	SelfTest       uint64
+	Slot           uint32
+	RedirectsParts uint32
+	SnapLength     uint32
+	VxlanPorts     [8]uint16
+	GenevePorts    [8]uint16
+	Pad            uint32
 }
 
 type StagesDraw struct {
