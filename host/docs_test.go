@@ -11,6 +11,9 @@ import (
 func TestPageNamesEverySubject(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join("..", "docs", "doctor.md"))
+	if os.Getenv("XDPEEL_VM") != "" {
+		t.Skip("the pages are not in a guest")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -143,7 +144,7 @@ func TestExamineOthers(t *testing.T) {
 	wantAbout(t, r, Occupant, "note: far carries xdpeel's program (id ")
 	lines := strings.Split(r.about(Port), "\n")
 	if len(lines) != 2 || lines[0] != "warning: the kernel's tunnel device vxlan0 has UDP 4789" ||
-		!strings.HasPrefix(lines[1], "warning: UDP 6081 is read by host.test (pid ") {
+		!strings.HasPrefix(lines[1], "warning: UDP 6081 is read by ") || !strings.HasSuffix(lines[1], fmt.Sprintf(" (pid %d)", os.Getpid())) {
 		t.Errorf("port: %q", lines)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,8 @@ func TestJudgements(t *testing.T) {
 			[]string{"warning: ethtool -K eth0 lro off"}},
 		{"GRO in hardware", withFeatures("", false, map[string]ethtool.FeatureState{"rx-gro-hw": feature(true, true)}).judgeOffloads(loader.ModeAuto),
 			[]string{"warning: ethtool -K eth0 rx-gro-hw off [ethtool -K eth0 rx-gro-hw on]"}},
+		{"LRO, generic", withFeatures("", true, map[string]ethtool.FeatureState{"rx-lro": feature(true, true)}).judgeOffloads(loader.ModeAuto), []string{"ok"}},
+		{"GRO in hardware of virtio", withFeatures("virtio_net", false, map[string]ethtool.FeatureState{"rx-gro-hw": feature(true, true)}).judgeOffloads(loader.ModeNative), []string{"ok"}},
 		{"GRO of the host", withFeatures("virtio_net", false, map[string]ethtool.FeatureState{"rx-gro-hw": feature(true, false)}).judgeOffloads(loader.ModeNative),
 			[]string{"failure: guest offloads off on the host (QEMU: guest_tso4=off,guest_tso6=off,guest_csum=off)"}},
 		{"forwarding, native", withFeatures("", false, map[string]ethtool.FeatureState{"rx-udp-gro-forwarding": feature(true, true)}).judgeOffloads(loader.ModeAuto), []string{"ok"}},
@@ -186,6 +189,18 @@ func TestSoftnet(t *testing.T) {
 	}
 	if err := f.readSoftnet("x\n"); err == nil {
 		t.Error("nonsense is read")
+	}
+}
+
+func TestReadSockets(t *testing.T) {
+	t.Parallel()
+	const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+  118: 00000000:12B5 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 0 2 0000000000000000 0
+  130: 0100007F:17C1 00000000:0000 07 00000000:00000000 00:00000000 00000000  1000        0 23456 2 0000000000000000 0
+`
+	want := []udpSocket{{4789, 0}, {6081, 23456}}
+	if got := readSockets(text); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

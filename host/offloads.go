@@ -1,6 +1,10 @@
 package host
 
-import "github.com/xdpeel/xdpeel/loader"
+import (
+	"fmt"
+
+	"github.com/xdpeel/xdpeel/loader"
+)
 
 func examineOffloads(v *visit) ([]Finding, error) { return v.nic.judgeOffloads(v.Mode), nil }
 
@@ -8,21 +12,22 @@ func examineOffloads(v *visit) ([]Finding, error) { return v.nic.judgeOffloads(v
 // a driver from taking it.
 func (n *nic) judgeOffloads(mode loader.Mode) (findings []Finding) {
 	active := func(feature string) bool { return n.features[feature].Active }
-	if active("rx-lro") {
+	// In generic mode the kernel switches these off by itself, and so do some drivers.
+	refused := func(option, feature string) {
 		f := n.changeFeature(Finding{
-			Level: Warning, Found: "the card merges packets (LRO)",
-			Why: "drivers refuse native XDP with it, and in generic mode merged packets come as one",
-		}, "lro", "rx-lro", false)
+			Level: Warning, Found: fmt.Sprintf("the card merges packets (%s)", option),
+			Why: "most drivers refuse native XDP meanwhile, and the program runs in generic mode",
+		}, option, feature, false)
 		if mode == loader.ModeNative {
 			f.Level = Failure
 		}
 		findings = append(findings, f)
 	}
-	if active("rx-gro-hw") && n.features["rx-gro-hw"].Available {
-		findings = append(findings, n.changeFeature(Finding{
-			Level: Warning, Found: "the card merges packets (rx-gro-hw)",
-			Why: "drivers refuse native XDP with it, and in generic mode merged packets come as one",
-		}, "rx-gro-hw", "rx-gro-hw", false))
+	if active("rx-lro") && !n.generic && n.driver != "vmxnet3" {
+		refused("lro", "rx-lro")
+	}
+	if active("rx-gro-hw") && !n.generic && n.driver != "virtio_net" {
+		refused("rx-gro-hw", "rx-gro-hw")
 	}
 	if n.driver == "virtio_net" && active("rx-gro-hw") && !n.features["rx-gro-hw"].Available && mode != loader.ModeGeneric {
 		f := Finding{

@@ -1,14 +1,16 @@
 package host
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // listener is who else takes packets of a tunnel's port.
@@ -54,24 +56,50 @@ func tunnelDevices(ports []uint16) (listeners []listener, err error) {
 
 // udpSockets are the sockets on ports, but for those of tunnel devices.
 func udpSockets(ports []uint16, devices []listener) (listeners []listener, err error) {
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		sockets, err := netlink.SocketDiagUDP(family)
+	for _, table := range []string{"udp", "udp6"} {
+		text, err := os.ReadFile("/proc/thread-self/net/" + table)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // this kernel has no IPv6
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list UDP sockets: %w", err)
 		}
-		for _, s := range sockets {
-			port := s.ID.SourcePort
-			ofDevice := s.INode == 0 && slices.ContainsFunc(devices, func(l listener) bool { return l.port == port })
-			if slices.Contains(ports, port) && !ofDevice {
-				listeners = append(listeners, listener{port: port, holder: holderOfSocket(s.INode)})
+		for _, s := range readSockets(string(text)) {
+			ofDevice := s.inode == 0 && slices.ContainsFunc(devices, func(l listener) bool { return l.port == s.port })
+			if slices.Contains(ports, s.port) && !ofDevice {
+				listeners = append(listeners, listener{port: s.port, holder: holderOfSocket(s.inode)})
 			}
 		}
 	}
 	return listeners, nil
 }
 
+type udpSocket struct {
+	port  uint16
+	inode uint64 // 0: the kernel's own
+}
+
+// readSockets reads what the kernel prints of UDP sockets, a line each (net/ipv4/udp.c):
+// number, local address and port, remote ones, state, queues, timer, retransmits, user,
+// timeout, inode.
+func readSockets(text string) (sockets []udpSocket) {
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) < 10 {
+			continue
+		}
+		_, port, _ := strings.Cut(fields[1], ":")
+		number, err := strconv.ParseUint(port, 16, 16)
+		inode, inodeErr := strconv.ParseUint(fields[9], 10, 64)
+		if err == nil && inodeErr == nil { // the first line is a head
+			sockets = append(sockets, udpSocket{uint16(number), inode})
+		}
+	}
+	return sockets
+}
+
 // holderOfSocket names a process that has a socket open, by the socket's inode.
-func holderOfSocket(inode uint32) string {
+func holderOfSocket(inode uint64) string {
 	if inode == 0 {
 		return "the kernel"
 	}

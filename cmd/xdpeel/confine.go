@@ -29,6 +29,10 @@ func confine() error {
 // for those that it writes.
 var ofFiles = []cap.Value{cap.CHOWN, cap.DAC_OVERRIDE, cap.DAC_READ_SEARCH, cap.FOWNER, cap.FSETID}
 
+// ofVeths are those that it takes to make a consumer's veth anew, in whatever network
+// namespace, and the programs at its ends.
+var ofVeths = []cap.Value{cap.BPF, cap.PERFMON, cap.NET_ADMIN, cap.NET_RAW, cap.SYS_ADMIN}
+
 // shed gives up, for all threads and for good, every capability but the named ones.
 func shed(keep ...cap.Value) error {
 	have, left := cap.GetProc(), cap.NewSet()
@@ -55,7 +59,7 @@ func shed(keep ...cap.Value) error {
 func (d *daemon) shed(c *config.Config) error {
 	if has(c, config.OutputVeth) {
 		d.log.Info("capabilities are kept, for the outputs of type veth")
-		return nil
+		return shed(slices.Concat(ofFiles, ofVeths)...)
 	}
 	maker, err := loader.StartMapMaker(exec.Command("/proc/self/exe", makerVerb))
 	if err != nil {
