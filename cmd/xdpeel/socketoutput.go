@@ -72,7 +72,7 @@ func (o *socketOutput) settings() config.Output { return o.config }
 func (o *socketOutput) start() (joining []*export.Follower) {
 	for _, d := range o.doors {
 		if err := d.rename(); err != nil {
-			o.log.Error("socket does not get its name", "error", err)
+			o.log.Error("socket does not get its name", "error", err, "hint", "nobody can connect: `xdpeel status` says whether the output fails; restart xdpeel")
 		}
 		o.working.Go(func() { o.welcome(d.listener) })
 	}
@@ -123,14 +123,14 @@ func (o *socketOutput) welcome(listener *net.UnixListener) {
 			return
 		}
 		if err != nil { // such as too many open files
-			o.log.Error("reader is not let in", "error", err)
+			o.log.Error("reader is not let in", "error", err, "hint", "it is tried again; too many open files is LimitNOFILE of the unit")
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
 		o.working.Go(func() {
 			defer conn.Close()
 			if err := o.serve(conn); err != nil {
-				o.log.Warn("reader is sent away", "error", err)
+				o.log.Warn("reader is sent away", "error", err, "hint", "it may connect again; docs/configure.md tells how a reader asks")
 				conn.SetWriteDeadline(time.Now().Add(farewell))
 				fmt.Fprintf(conn, "%s%v\n", export.StreamRefusal, err)
 			}
@@ -210,7 +210,7 @@ func (o *socketOutput) bury(r *socketReader) {
 // stop sends the readers away: they get what came until now, and a moment to read it.
 func (o *socketOutput) stop() (leaving []*export.Follower) {
 	if err := o.shut(); err != nil {
-		o.log.Error("socket is not closed in order", "error", err)
+		o.log.Error("socket is not closed in order", "error", err, "hint", "its name may be left: remove it if no xdpeel runs")
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
