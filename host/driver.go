@@ -12,12 +12,9 @@ import (
 	"github.com/xdpeel/xdpeel/loader"
 )
 
-// xdpFeatures are what the kernel says of an interface's driver, of Linux 6.3 and
-// newer (enum netdev_xdp_act of linux/netdev.h).
-type xdpFeatures struct {
-	known bool
-	bits  uint64
-}
+// xdpFeatures are what the kernel says of an interface's driver, of Linux 6.3 and newer;
+// before, nothing (enum netdev_xdp_act of linux/netdev.h).
+type xdpFeatures struct{ bits uint64 }
 
 const (
 	xdpBasic     = 1 << 0 // native XDP
@@ -31,8 +28,7 @@ const (
 	netdevFeatures = 3
 )
 
-// readXDPFeatures asks the kernel's netdev family; features are not known where it
-// has none.
+// readXDPFeatures asks the kernel's netdev family, where there is one.
 func readXDPFeatures(index int) xdpFeatures {
 	family, err := netlink.GenlFamilyGet("netdev")
 	if err != nil {
@@ -51,18 +47,49 @@ func readXDPFeatures(index int) xdpFeatures {
 	}
 	for _, a := range attributes {
 		if a.Attr.Type == netdevFeatures && len(a.Value) == 8 {
-			return xdpFeatures{known: true, bits: binary.NativeEndian.Uint64(a.Value)}
+			return xdpFeatures{bits: binary.NativeEndian.Uint64(a.Value)}
 		}
 	}
 	return xdpFeatures{}
 }
 
-// nativeDrivers have native XDP by Linux 6.1, for kernels that cannot be asked:
-// those that a host of ours is likely to have. True: of frames of several buffers too.
-var nativeDrivers = map[string]bool{
-	"bnxt_en": true, "ena": false, "hv_netvsc": false, "i40e": false, "ice": false, "igb": false, "igc": false,
-	"ixgbe": false, "ixgbevf": false, "mlx4_en": false, "mlx5_core": true, "nfp": false, "qede": false, "sfc": false,
-	"tun": false, "veth": true, "virtio_net": false,
+// release is one of Linux, as 6.1.
+type release struct{ major, minor int }
+
+// since is of what a release has, and those after it.
+func (r release) since(s release) bool {
+	return s.major > 0 && (r.major > s.major || r.major == s.major && r.minor >= s.minor)
+}
+
+func runningRelease() (r release) {
+	fmt.Sscanf(loader.KernelRelease(), "%d.%d", &r.major, &r.minor) // of none, nothing is known
+	return r
+}
+
+// support is since when a driver in the kernel has native XDP, and takes frames of
+// several buffers; the zero release: not yet, as far as is known.
+type support struct{ native, fragments release }
+
+// knownDrivers are those that a host of ours is likely to have. Not all of them tell the
+// kernel what they can: virtio_net nothing of several buffers, vmxnet3 nothing at all, and
+// ENA nothing while it has too many channels (ebpf-docs, and the drivers' sources).
+var knownDrivers = map[string]support{
+	"bnxt_en":    {release{4, 11}, release{5, 19}},
+	"ena":        {release{5, 6}, release{}},
+	"gve":        {release{6, 4}, release{}},
+	"hv_netvsc":  {release{5, 6}, release{}},
+	"i40e":       {release{4, 13}, release{6, 4}},
+	"ice":        {release{5, 5}, release{6, 3}},
+	"igb":        {release{5, 10}, release{}},
+	"igc":        {release{5, 13}, release{}},
+	"ixgbe":      {release{4, 12}, release{}},
+	"ixgbevf":    {release{4, 17}, release{}},
+	"mlx4_en":    {release{4, 8}, release{}},
+	"mlx5_core":  {release{4, 9}, release{5, 18}},
+	"tun":        {release{4, 14}, release{}},
+	"veth":       {release{4, 19}, release{5, 18}},
+	"virtio_net": {release{4, 10}, release{6, 3}},
+	"vmxnet3":    {release{6, 6}, release{}},
 }
 
 // enaVersion is the version of an ENA driver out of the kernel tree; ok is false of
@@ -88,14 +115,13 @@ const (
 	enaAllChannels = 17 // as many channels as there are, not half of them
 )
 
-// native reports whether the driver has native XDP, and whether of frames of
-// several buffers.
+// native reports whether the driver has native XDP, and whether of frames of several
+// buffers: by what it tells, or by what is known of it.
 func (n *nic) native() (native, fragments bool) {
-	if n.xdp.known {
-		return n.xdp.bits&xdpBasic != 0, n.xdp.bits&xdpFragments != 0
-	}
-	fragments, native = nativeDrivers[n.driver]
-	return native, fragments || n.enaSince(enaFragments)
+	known := knownDrivers[n.driver]
+	native = n.xdp.bits&xdpBasic != 0 || n.kernel.since(known.native)
+	fragments = n.xdp.bits&xdpFragments != 0 || n.kernel.since(known.fragments) || n.enaSince(enaFragments)
+	return native, native && fragments
 }
 
 func examineDriver(v *visit) ([]Finding, error) {

@@ -86,6 +86,7 @@ type Wish struct {
 	Policy    *mirror.Policy
 	Outputs   []Output
 	Memory    int64    // bytes that it may take
+	Pins      string   // the directory of its pins; "": it leaves none
 	Pages     []string // addresses with ports that somebody else is to reach, as a load balancer
 }
 

@@ -41,9 +41,10 @@ func feature(active, available bool) ethtool.FeatureState {
 // Each subject's judgement, by made-up facts: what is good, and each thing that is not.
 func TestJudgements(t *testing.T) {
 	t.Parallel()
-	native := xdpFeatures{known: true, bits: xdpBasic}
-	fragmented := xdpFeatures{known: true, bits: xdpBasic | xdpFragments}
-	none := xdpFeatures{known: true}
+	native := xdpFeatures{bits: xdpBasic}
+	fragmented := xdpFeatures{bits: xdpBasic | xdpFragments}
+	none := xdpFeatures{}
+	linux61 := release{6, 1}
 	ena := func(version string, channels, mtu int) *nic {
 		return &nic{
 			name: "ens5", driver: "ena", version: version, mtu: mtu, xdp: native,
@@ -64,9 +65,12 @@ func TestJudgements(t *testing.T) {
 		{"jit hardened", jitFacts{enabled: 1, harden: 2, known: true}.judge(), []string{"warning: sysctl -w net.core.bpf_jit_harden=1 [sysctl -w net.core.bpf_jit_harden=2]"}},
 		{"unprivileged", judgeUnprivileged(2), []string{"ok"}},
 		{"unprivileged may", judgeUnprivileged(0), []string{"note: sysctl -w kernel.unprivileged_bpf_disabled=2 [sysctl -w kernel.unprivileged_bpf_disabled=0]"}},
-		{"bpffs", judgePins(true, true), []string{"ok"}},
-		{"no bpffs", judgePins(true, false), []string{"warning: mount -t bpf bpf /sys/fs/bpf [umount /sys/fs/bpf]"}},
-		{"no sysfs", judgePins(false, false), []string{"warning: mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf"}},
+		{"no pins", pinFacts{}.judge(), []string{"ok"}},
+		{"bpffs", pinFacts{directory: "/sys/fs/bpf/xdpeel", mounted: true}.judge(), []string{"ok"}},
+		{"no bpffs", pinFacts{directory: "/sys/fs/bpf/xdpeel"}.judge(), []string{"warning: mount -t bpf bpf /sys/fs/bpf [umount /sys/fs/bpf]"}},
+		{"no bpffs elsewhere", pinFacts{directory: "/run/x"}.judge(), []string{"failure: mount -t bpf bpf DIRECTORY, or the key pins with one under /sys/fs/bpf"}},
+		{"bpffs closed", pinFacts{directory: "/sys/fs/bpf/xdpeel", mounted: true, refused: unix.EACCES}.judge(),
+			[]string{"failure: systemd-tmpfiles --create xdpeel.conf (deploy/systemd/xdpeel.tmpfiles), or run it as root"}},
 
 		{"up", (&nic{name: "ens5", up: true, carrier: true}).judge(), []string{"ok"}},
 		{"down", (&nic{name: "ens5"}).judge(), []string{"warning: ip link set dev ens5 up [ip link set dev ens5 down]"}},
@@ -75,7 +79,12 @@ func TestJudgements(t *testing.T) {
 		{"native unwanted", (&nic{xdp: native}).judgeDriver(loader.ModeGeneric), []string{"note: mode: auto in the configuration"}},
 		{"not native", (&nic{xdp: none}).judgeDriver(loader.ModeAuto), []string{"warning"}},
 		{"not native, wanted", (&nic{xdp: none}).judgeDriver(loader.ModeNative), []string{"failure: mode: auto in the configuration, or --mode auto"}},
-		{"known by name", (&nic{driver: "ena"}).judgeDriver(loader.ModeNative), []string{"ok"}},
+		{"known by name", (&nic{driver: "ena", kernel: linux61}).judgeDriver(loader.ModeNative), []string{"ok"}},
+		{"known of a later kernel", (&nic{driver: "vmxnet3", kernel: linux61}).judgeDriver(loader.ModeAuto), []string{"warning"}},
+		{"known of this kernel", (&nic{driver: "vmxnet3", kernel: release{6, 12}}).judgeDriver(loader.ModeAuto), []string{"ok"}},
+		{"buffers known of a later kernel", (&nic{name: "e", mtu: 9001, driver: "virtio_net", kernel: linux61}).judgeMTU(loader.ModeAuto),
+			[]string{"warning: ip link set dev e mtu 3494 [ip link set dev e mtu 9001]"}},
+		{"buffers known of this kernel", (&nic{mtu: 9001, driver: "virtio_net", kernel: release{7, 0}}).judgeMTU(loader.ModeAuto), []string{"ok"}},
 		{"not known by name", (&nic{driver: "e1000"}).judgeDriver(loader.ModeAuto), []string{"warning"}},
 
 		{"MTU in a buffer", ena("6.1.0", 4, 3494).judgeMTU(loader.ModeNative), []string{"ok"}},
@@ -83,8 +92,8 @@ func TestJudgements(t *testing.T) {
 		{"MTU over a buffer, native", ena("6.1.0", 4, 9001).judgeMTU(loader.ModeNative), []string{"failure: ip link set dev ens5 mtu 3494 [ip link set dev ens5 mtu 9001]"}},
 		{"MTU over a buffer, generic", ena("6.1.0", 4, 9001).judgeMTU(loader.ModeGeneric), []string{"ok"}},
 		{"MTU with fragments", (&nic{mtu: 9001, xdp: fragmented}).judgeMTU(loader.ModeNative), []string{"ok"}},
-		{"MTU of an ENA that knows them", (&nic{mtu: 9001, driver: "ena", version: "2.14.0g"}).judgeMTU(loader.ModeNative), []string{"ok"}},
-		{"MTU of an ENA that does not", (&nic{name: "e", mtu: 9001, driver: "ena", version: "2.13.3g"}).judgeMTU(loader.ModeAuto), []string{"warning: ip link set dev e mtu 3494 [ip link set dev e mtu 9001]"}},
+		{"MTU of an ENA that knows them", (&nic{mtu: 9001, kernel: linux61, driver: "ena", version: "2.14.0g"}).judgeMTU(loader.ModeNative), []string{"ok"}},
+		{"MTU of an ENA that does not", (&nic{name: "e", mtu: 9001, kernel: linux61, driver: "ena", version: "2.13.3g"}).judgeMTU(loader.ModeAuto), []string{"warning: ip link set dev e mtu 3494 [ip link set dev e mtu 9001]"}},
 		{"MTU small", (&nic{name: "e", mtu: 1500}).judgeMTU(loader.ModeAuto), []string{"note: ip link set dev e mtu 9001"}},
 
 		{"half the channels", ena("6.1.0", 4, 1500).judgeChannels(loader.ModeNative), []string{"ok"}},

@@ -20,6 +20,7 @@ type nic struct {
 	mtu      int
 	up       bool
 	carrier  bool
+	kernel   release
 	xdp      xdpFeatures
 	channels ethtool.Channels
 	ring     ethtool.Ring
@@ -38,7 +39,7 @@ func readNIC(name string) *nic {
 	n := &nic{
 		link: link, name: a.Name, kind: link.Type(), mtu: a.MTU,
 		up: a.RawFlags&unix.IFF_UP != 0, carrier: a.RawFlags&unix.IFF_LOWER_UP != 0,
-		xdp: readXDPFeatures(a.Index),
+		kernel: runningRelease(), xdp: readXDPFeatures(a.Index),
 	}
 	tool, err := ethtool.NewEthtool()
 	if err != nil {

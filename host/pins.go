@@ -5,42 +5,74 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// pinsDirectory is where the kernel's objects get names that outlive a process.
-const pinsDirectory = "/sys/fs/bpf"
+// standardMount is where a bpffs belongs, and what xdpeel mounts if nobody has.
+const standardMount = "/sys/fs/bpf"
 
-func examinePins(*visit) ([]Finding, error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(pinsDirectory, &s); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return judgePins(false, false), nil
-		}
-		return nil, fmt.Errorf("look at %s: %w", pinsDirectory, err)
-	}
-	return judgePins(true, s.Type == unix.BPF_FS_MAGIC), nil
+// pinFacts are of the directory in which a program that outlives the daemon is kept.
+type pinFacts struct {
+	directory string // "": nothing is to outlive it
+	mounted   bool   // it, or where it will be made, is in a bpffs
+	refused   error  // by access(2), of what is there of its path; nil: it may be made and written to
 }
 
-// judgePins takes whether the directory is there, and whether it is a bpffs.
-func judgePins(exists, mounted bool) []Finding {
-	if mounted {
-		return found("bpffs is mounted on %s", pinsDirectory)
+func examinePins(v *visit) ([]Finding, error) {
+	f := pinFacts{directory: v.Pins}
+	if f.directory == "" {
+		return f.judge(), nil
 	}
-	f := Finding{
-		Level: Warning, Found: "no bpffs is mounted on " + pinsDirectory,
-		Why:    "a program that is to stay attached when xdpeel ends (on_exit: keep) is kept there",
-		Remedy: "mount -t bpf bpf " + pinsDirectory,
-		Undo:   "umount " + pinsDirectory,
+	at := f.directory
+	for {
+		var s unix.Statfs_t
+		err := unix.Statfs(at, &s)
+		if err == nil {
+			f.mounted = s.Type == unix.BPF_FS_MAGIC
+			f.refused = unix.Access(at, unix.W_OK|unix.X_OK)
+			return f.judge(), nil
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			f.mounted, f.refused = true, err
+			return f.judge(), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || at == "/" || at == "." {
+			return nil, fmt.Errorf("look at %s: %w", at, err)
+		}
+		at = filepath.Dir(at)
 	}
-	if !exists {
-		f.Found = pinsDirectory + " is not there"
-		f.Remedy, f.Undo = "mount -t sysfs sysfs /sys && mount -t bpf bpf "+pinsDirectory, ""
-		return []Finding{f}
+}
+
+func (f pinFacts) judge() []Finding {
+	standard := f.directory == standardMount || strings.HasPrefix(f.directory, standardMount+"/")
+	switch {
+	case f.directory == "":
+		return found("the program goes with the daemon: no bpffs is needed")
+	case !f.mounted && standard:
+		return []Finding{{
+			Level: Warning, Found: "no bpffs is mounted on " + standardMount,
+			Why:    "a program that outlives the daemon (on_exit: keep) is kept there; xdpeel mounts it itself, if it may",
+			Remedy: "mount -t bpf bpf " + standardMount,
+			Undo:   "umount " + standardMount,
+			mend: func() error {
+				return os.NewSyscallError("mount", unix.Mount("bpf", standardMount, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=700"))
+			},
+		}}
+	case !f.mounted:
+		return []Finding{{
+			Level: Failure, Found: f.directory + " is in no bpffs",
+			Why:    "a program that outlives the daemon (on_exit: keep) is kept there",
+			Remedy: "mount -t bpf bpf DIRECTORY, or the key pins with one under " + standardMount,
+		}}
+	case f.refused != nil:
+		return []Finding{{
+			Level: Failure, Found: fmt.Sprintf("%s: %v", f.directory, f.refused),
+			Why:    "a program that outlives the daemon (on_exit: keep) is kept there",
+			Remedy: "systemd-tmpfiles --create xdpeel.conf (deploy/systemd/xdpeel.tmpfiles), or run it as root",
+		}}
 	}
-	f.mend = func() error {
-		return os.NewSyscallError("mount", unix.Mount("bpf", pinsDirectory, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=700"))
-	}
-	return []Finding{f}
+	return found("pins go to %s, which is in a bpffs", f.directory)
 }

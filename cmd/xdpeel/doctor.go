@@ -92,6 +92,9 @@ func (o doctorOptions) wish() (w host.Wish, err error) {
 	if o.path == "" {
 		w.Policy = mirror.TakeAll()
 	}
+	if c.OnExit == config.OnExitKeep {
+		w.Pins = c.Pins
+	}
 	for _, output := range c.Outputs {
 		if output.Path != "" {
 			w.Outputs = append(w.Outputs, host.Output{Name: output.Name, Path: output.Path, KeepSize: output.KeepSize})
