@@ -44,11 +44,9 @@ static __always_inline void lose(__u32 slot, enum veth_loss reason)
 }
 
 /* Cuts off what the outer frame has behind the inner one: padding, or a trailer. */
-static __always_inline bool cut_tail(struct xdp_md *ctx, __u32 end)
+static __always_inline bool cut_tail(const struct frame *frame, __u32 end)
 {
-	__u32 length = bpf_xdp_get_buff_len(ctx);
-
-	return length == end || bpf_xdp_adjust_tail(ctx, (int)(end - length)) == 0;
+	return frame->length == end || bpf_xdp_adjust_tail(frame->ctx, (int)(end - frame->length)) == 0;
 }
 
 /* The Ethernet header of a bare payload (docs/judgement.md, "The wrapping"). */
@@ -78,10 +76,10 @@ static __always_inline bool frame_write(struct xdp_md *ctx, __u32 offset, const 
  * a VLAN tag if `vlan` is not 0, and its bytes as they arrived. `lead` bytes that
  * are nobody's stay ahead of it.
  */
-static __always_inline bool strip(struct xdp_md *ctx, const struct packet *packet, __u16 vlan, __u32 lead)
+static __always_inline bool strip(const struct frame *frame, const struct packet *packet, __u16 vlan, __u32 lead)
 {
 	__u32 made_up = packet->ethertype ? ETH_HLEN : 0;
-	struct frame frame = frame_of(ctx);
+	struct xdp_md *ctx = frame->ctx;
 	struct ethhdr ethernet;
 	struct {
 		__be16 type;
@@ -90,9 +88,9 @@ static __always_inline bool strip(struct xdp_md *ctx, const struct packet *packe
 
 	if (made_up)
 		make_up_ethernet(&ethernet, packet->ethertype);
-	else if (vlan && !frame_read(&frame, packet->offset, &ethernet, sizeof(ethernet)))
+	else if (vlan && !frame_read(frame, packet->offset, &ethernet, sizeof(ethernet)))
 		return false;
-	if (!cut_tail(ctx, packet->offset + packet->arrived - made_up))
+	if (!cut_tail(frame, packet->offset + packet->arrived - made_up))
 		return false;
 	if (bpf_xdp_adjust_head(ctx, (int)(packet->offset - made_up - (vlan ? VLAN_TAG_LENGTH : 0) - lead)))
 		return false;
@@ -148,13 +146,17 @@ static __always_inline const struct veth *offer(__u32 slot, const struct packet 
 	return NULL;
 }
 
-static __always_inline bool is_in_parts(struct xdp_md *ctx)
+/* Whether a frame is in several buffers. */
+static __always_inline bool is_in_parts(const struct frame *frame)
 {
-	return bpf_xdp_get_buff_len(ctx) != (__u64)(ctx->data_end - ctx->data);
+	void *data = (void *)(long)frame->ctx->data;
+	void *data_end = (void *)(long)frame->ctx->data_end;
+
+	return frame->length > FRAME_OFFSET_MAX || data + frame->length > data_end;
 }
 
 /* Hands a frame to one veth; in queues of its own for each flow, if it has several. */
-static __always_inline int hand_to_one(struct xdp_md *ctx, const struct packet *packet,
+static __always_inline int hand_to_one(const struct frame *frame, const struct packet *packet,
 				       const struct session_policy *wanted, __u32 slot, __u32 flow)
 {
 	const struct veth *veth = offer(slot, packet, wanted->vlan);
@@ -163,18 +165,18 @@ static __always_inline int hand_to_one(struct xdp_md *ctx, const struct packet *
 
 	if (!veth)
 		return XDP_DROP;
-	if (!cfg.redirects_parts && is_in_parts(ctx)) {
+	if (!cfg.redirects_parts && is_in_parts(frame)) {
 		lose(slot, VETH_LOSS_IN_PARTS);
 		return XDP_DROP;
 	}
 	if (veth->lanes)
 		lane = place_of_flow(flow, PURPOSE_LANE, veth->lanes);
 	moves = lane != cpu;
-	if (!strip(ctx, packet, veth->tagged ? wanted->vlan : 0, moves ? sizeof(struct lane_header) : 0)) {
+	if (!strip(frame, packet, veth->tagged ? wanted->vlan : 0, moves ? sizeof(struct lane_header) : 0)) {
 		lose(slot, VETH_LOSS_STRIP_FAILED);
 		return XDP_DROP;
 	}
-	return moves ? send_to_lane(ctx, slot, lane) : send_to_port(slot);
+	return moves ? send_to_lane(frame->ctx, slot, lane) : send_to_port(slot);
 }
 
 /* Offers a packet to all of a session's veths. Returns the set of those that can take it. */
@@ -208,21 +210,22 @@ static __always_inline void lose_to_all(const struct session_policy *wanted, __u
  * or none. It copies only the first buffer of a frame (xdpf_clone, net/core/xdp.c):
  * one in several goes to a single veth.
  */
-static __always_inline int hand_to_all(struct xdp_md *ctx, const struct packet *packet,
+static __always_inline int hand_to_all(const struct frame *frame, const struct packet *packet,
 				       const struct session_policy *wanted)
 {
 	__u32 takers = offer_to_all(packet, wanted), first = wanted->slots[0] % LIMIT_OUTPUTS;
 	__u32 set = wanted->veths;
+	bool in_parts = is_in_parts(frame);
 	const struct veth *veth = bpf_map_lookup_elem(&veths, &first);
 	void *ports;
 
 	if (!takers || !veth)
 		return XDP_DROP;
-	if (!strip(ctx, packet, veth->tagged ? wanted->vlan : 0, 0)) {
+	if (!strip(frame, packet, veth->tagged ? wanted->vlan : 0, 0)) {
 		lose_to_all(wanted, takers, VETH_LOSS_STRIP_FAILED);
 		return XDP_DROP;
 	}
-	if (is_in_parts(ctx)) {
+	if (in_parts) {
 		lose_to_all(wanted, takers & ~(1u << first), VETH_LOSS_NOT_COPIED);
 		if (!(takers >> first & 1))
 			return XDP_DROP;
@@ -241,18 +244,20 @@ static __always_inline int hand_to_all(struct xdp_md *ctx, const struct packet *
 
 /*
  * Hands a delivered packet's frame to the veths that its session names, and
- * returns the verdict on it. `flow` is its flow hash, where there is something to
- * choose. A function that the verifier proves once.
+ * returns the verdict on it. `length` is the frame's in bytes, and `flow` its flow
+ * hash, where there is something to choose. A function that the verifier proves once.
  */
-__noinline int hand_over(struct xdp_md *ctx, const struct packet *packet, const struct session_policy *wanted, __u32 flow)
+__noinline int hand_over(struct xdp_md *ctx, __u32 length, const struct packet *packet,
+			 const struct session_policy *wanted, __u32 flow)
 {
+	struct frame frame = { .ctx = ctx, .length = length };
 	__u32 share = 0;
 
 	if (!packet || !wanted)
 		return XDP_DROP;
 	if (wanted->shares > 1 && wanted->sharing == SHARING_COPY)
-		return hand_to_all(ctx, packet, wanted);
+		return hand_to_all(&frame, packet, wanted);
 	if (wanted->shares > 1)
 		share = place_of_flow(flow, PURPOSE_VETH, wanted->shares);
-	return hand_to_one(ctx, packet, wanted, wanted->slots[share % LIMIT_SHARES] % LIMIT_OUTPUTS, flow);
+	return hand_to_one(&frame, packet, wanted, wanted->slots[share % LIMIT_SHARES] % LIMIT_OUTPUTS, flow);
 }

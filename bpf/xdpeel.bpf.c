@@ -52,7 +52,7 @@ static __always_inline enum outcome apply(const struct frame *frame, void *polic
 		return outcome;
 	judgement->loss = deliver(frame, wanted, headers, packet);
 	if (wanted->veths)
-		judgement->consumed = hand_over(frame->ctx, packet, wanted, flow);
+		judgement->consumed = hand_over(frame->ctx, frame->length, packet, wanted, flow);
 	return OUTCOME_DELIVERED;
 }
 
