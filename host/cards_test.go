@@ -3,6 +3,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,6 +87,50 @@ func foretell(t *testing.T, name string, mtu int) {
 	}
 	if attachment.Mode != foretold {
 		t.Errorf("attached in %s mode, %s was foretold; refusals %v", attachment.Mode, foretold, attachment.Refusals)
+	}
+	if err := attachment.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Mend mends what is the whole machine's, too: afterwards the card takes native XDP, and
+// nothing of what was mended is found again.
+func TestCardsMended(t *testing.T) {
+	names := cardsOf(t, "virtio_net")
+	if len(names) == 0 {
+		t.Skip("needs a virtio_net card: scripts/vm/matrix.sh --nics virtio")
+	}
+	card, err := netlink.LinkByName(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(netlink.LinkSetMTU(card, 9000), netlink.LinkSetDown(card), os.WriteFile(sysctlPath(unprivilegedParameter), []byte("0"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	directory := filepath.Join(t.TempDir(), "new")
+	w := newWish(t)
+	w.Interface, w.Mode, w.Pins = names[0], loader.ModeAuto, standardMount+"/xdpeel"
+	w.Outputs = []Output{{Name: "all", Path: directory + "/x.pcapng", KeepSize: 1 << 20}}
+	before := Examine(w)
+	for _, m := range before.Mend() {
+		t.Logf("%s: %s %s", m.Subject, m.Command, m.Error)
+		if m.Error != "" {
+			t.Errorf("%s: %s", m.Command, m.Error)
+		}
+	}
+	for _, f := range Examine(w).Findings {
+		if f.mend != nil {
+			t.Errorf("after mending: %+v", f)
+		}
+	}
+	program, err := loader.Load(w.Judge, w.Policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	attachment, err := program.Attach(names[0], loader.ModeNative)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := attachment.Close(); err != nil {
 		t.Error(err)
