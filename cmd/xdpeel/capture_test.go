@@ -455,15 +455,38 @@ func TestForeignProgramIsNamed(t *testing.T) {
 	}
 }
 
-func buildBinary(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "xdpeel")
-	build := exec.Command("go", "build", "-o", binary, ".")
+// binaryDirectory is where buildBinary builds; it is removed when all tests have run.
+var binaryDirectory string
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if binaryDirectory != "" {
+		os.RemoveAll(binaryDirectory)
+	}
+	os.Exit(status)
+}
+
+var builtBinary = sync.OnceValues(func() (path string, err error) {
+	if binaryDirectory, err = os.MkdirTemp("", "xdpeel-test"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(binaryDirectory, "xdpeel")
+	build := exec.Command("go", "build", "-o", path, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, said)
+		return "", fmt.Errorf("build: %w: %s", err, said)
 	}
-	return binary
+	return path, os.Chmod(binaryDirectory, 0o755) // others run it, too
+})
+
+// buildBinary returns the path of xdpeel, which is built once for all tests.
+func buildBinary(t *testing.T) string {
+	t.Helper()
+	path, err := builtBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // A capture that is killed leaves no program behind, and its file holds what came

@@ -24,18 +24,19 @@ var capabilityNames = map[uintptr]string{
 	unix.CAP_BPF: "CAP_BPF", unix.CAP_PERFMON: "CAP_PERFMON", unix.CAP_NET_ADMIN: "CAP_NET_ADMIN", unix.CAP_SYS_ADMIN: "CAP_SYS_ADMIN",
 }
 
-// unprivileged has a command run as somebody who has the capabilities and no others.
-func unprivileged(t *testing.T, dir string, capabilities []uintptr, binary string, args ...string) *exec.Cmd {
+// unprivileged has a command run as somebody who has the capabilities and no others. The
+// ways to the files that it names are opened.
+func unprivileged(t *testing.T, capabilities []uintptr, binary string, args ...string) *exec.Cmd {
 	t.Helper()
-	for at := filepath.Dir(binary); at != "/"; at = filepath.Dir(at) {
-		if strings.HasPrefix(at, os.TempDir()+"/") {
+	for _, path := range append(args, binary) {
+		for at := filepath.Dir(path); strings.HasPrefix(at, os.TempDir()+"/"); at = filepath.Dir(at) {
 			if err := os.Chmod(at, 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	cmd := exec.Command(binary, args...)
-	cmd.Dir = dir
+	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Credential:  &syscall.Credential{Uid: somebody, Gid: somebody},
 		AmbientCaps: capabilities,
@@ -59,7 +60,7 @@ func TestRunPrivileges(t *testing.T) {
 	for _, missing := range needed {
 		rest := slices.DeleteFunc(slices.Clone(needed), func(c uintptr) bool { return c == missing })
 		said := new(lockedBuffer)
-		cmd := unprivileged(t, "/", rest, binary, "run", "--config", path)
+		cmd := unprivileged(t, rest, binary, "run", "--config", path)
 		cmd.Stderr = said
 		if err := w.far.Namespace.Start(cmd); err != nil {
 			t.Fatal(err)
@@ -75,7 +76,7 @@ func TestRunPrivileges(t *testing.T) {
 	}
 
 	stderr := new(lockedBuffer)
-	cmd := unprivileged(t, "/", needed, binary, "run", "--config", path)
+	cmd := unprivileged(t, needed, binary, "run", "--config", path)
 	cmd.Stderr = stderr
 	if err := w.far.Namespace.Start(cmd); err != nil {
 		t.Fatal(err)
@@ -225,7 +226,7 @@ func TestRunKeepsWithoutPrivileges(t *testing.T) {
 	outer, _ := conversation()
 	for round := range 3 {
 		stderr := new(lockedBuffer)
-		cmd := unprivileged(t, "/", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}, binary, "run", "--config", path)
+		cmd := unprivileged(t, []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}, binary, "run", "--config", path)
 		cmd.Stderr = stderr
 		if err := w.far.Namespace.Start(cmd); err != nil {
 			t.Fatal(err)
@@ -269,7 +270,7 @@ func TestHiddenHolder(t *testing.T) {
 		{"doctor -i far", `xdpeel would not run on far as asked`},
 	} {
 		said := new(lockedBuffer)
-		cmd := unprivileged(t, "/", needed, binary, strings.Fields(test.line)...)
+		cmd := unprivileged(t, needed, binary, strings.Fields(test.line)...)
 		cmd.Stderr = said
 		if err := w.far.Namespace.Start(cmd); err != nil {
 			t.Fatal(err)
