@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // part is one of the things that a run measures.
@@ -23,6 +24,7 @@ var parts = []part{
 	{"filter", false, (*suite).quickFilter, (*suite).fullFilter},
 	{"reload", false, (*suite).quickReload, (*suite).fullReload},
 	{"user", false, (*suite).quickUser, (*suite).fullUser},
+	{"waking", true, (*suite).quickWaking, (*suite).fullWaking},
 	{"rings", false, nil, (*suite).fullRings},
 	{"stages", false, nil, (*suite).fullStages},
 	{"growth", true, nil, (*suite).fullGrowth},
@@ -119,6 +121,13 @@ func (s *suite) fullUser(ctx context.Context) {
 	s.attempt(ctx, "user", func() ([]Result, error) {
 		return measureUser(ctx, []*userPlace{{directory: s.directory}, {suffix: "_disk", directory: s.disk}}, fullPairs)
 	})
+}
+
+func (s *suite) quickWaking(ctx context.Context) { s.waking(ctx, 20, 2*time.Second) }
+func (s *suite) fullWaking(ctx context.Context)  { s.waking(ctx, 200, 20*time.Second) }
+
+func (s *suite) waking(ctx context.Context, packets int, idle time.Duration) {
+	s.attempt(ctx, "waking", func() ([]Result, error) { return measureWaking(ctx, s.xdpeel, packets, idle) })
 }
 
 func (s *suite) fullRings(ctx context.Context) {

@@ -18,6 +18,9 @@ const (
 	// tickInterval is how often an Archive looks at what time alone brings about:
 	// frames that have waited, a window that is over, a file that was removed.
 	tickInterval = 50 * time.Millisecond
+	// plainInterval is that of files that are not compressed, where nothing waits:
+	// looking more often is most of what a daemon without packets would do.
+	plainInterval = 500 * time.Millisecond
 	// windowGrace is how long after its window a file waits for late packets.
 	windowGrace = 2 * time.Second
 	// resumeRoom is how many bytes must be free for a full disk to be tried again.
@@ -268,7 +271,11 @@ func (a *Archive) takePending() error {
 
 // tick does what time brings about. What fails by it the next Write tells.
 func (a *Archive) tick() {
-	ticker := time.NewTicker(tickInterval)
+	interval := tickInterval
+	if newPacker(a.options.File.Path) == nil {
+		interval = plainInterval
+	}
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {

@@ -36,8 +36,9 @@ const (
 // may call Stop.
 type Reader struct {
 	rings    []*ring
-	poll     int // epoll descriptor
-	stop     int // eventfd that ends a wait
+	poll     int           // epoll descriptor
+	wakeups  atomic.Uint64 // waits that a ring or Stop has ended
+	stop     int           // eventfd that ends a wait
 	stopping atomic.Bool
 	leaving  atomic.Bool
 	clock    clock
@@ -124,6 +125,7 @@ func (r *Reader) wait() error {
 			return fmt.Errorf("wait for rings: %w", err)
 		}
 	}
+	r.wakeups.Add(1)
 	if !r.stopping.Load() {
 		time.Sleep(nap)
 	}
@@ -229,6 +231,9 @@ func (r *Reader) Leave() {
 	r.leaving.Store(true)
 	r.Stop()
 }
+
+// Wakeups is how often the reader has been woken.
+func (r *Reader) Wakeups() uint64 { return r.wakeups.Load() }
 
 // Stop makes Read return what the rings hold and then io.EOF. The program should
 // be off its interface before, or what arrives meanwhile is read as well.

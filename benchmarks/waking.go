@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/loader"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// wakingRate is in packets a second: few enough that the reader has nothing to do
+// most of the time, and could be woken for each.
+const wakingRate = 200_000
+
+// wakingBench has xdpeel's reader wait for packets, of which few or many come.
+type wakingBench struct {
+	lane       *Lane
+	program    *loader.Program
+	attachment *loader.Attachment
+	reader     *loader.Reader
+	packets    atomic.Uint64
+	arrived    chan time.Time // of a batch, unless that of one before is still there
+	ended      chan error
+}
+
+func newWakingBench() (_ *wakingBench, err error) {
+	b := &wakingBench{arrived: make(chan time.Time, 1), ended: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Close())
+		}
+	}()
+	if b.lane, err = NewLane(1500); err != nil {
+		return nil, err
+	}
+	if b.program, err = loader.Load(mirror.Options{}, mirror.TakeAll()); err != nil {
+		return nil, err
+	}
+	err = b.lane.pair.B.Namespace.Do(func() (err error) {
+		b.attachment, err = b.program.Attach(b.lane.pair.B.Name, loader.ModeNative)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if b.reader, err = b.program.NewReader(); err != nil {
+		return nil, err
+	}
+	go func() { b.ended <- onCPU(receiverCPU, b.read) }()
+	return b, nil
+}
+
+// read reads until the reader is stopped.
+func (b *wakingBench) read() error {
+	batch := mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)
+	for {
+		batch.Reset()
+		err := b.reader.Read(batch)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		b.packets.Add(uint64(len(batch.Packets)))
+		select {
+		case b.arrived <- now:
+		default:
+		}
+	}
+}
+
+func (b *wakingBench) Close() error {
+	var errs []error
+	if b.reader != nil {
+		b.reader.Stop()
+		errs = append(errs, <-b.ended, b.reader.Close())
+	}
+	if b.attachment != nil {
+		errs = append(errs, b.attachment.Close())
+	}
+	if b.program != nil {
+		errs = append(errs, b.program.Close())
+	}
+	if b.lane != nil {
+		errs = append(errs, b.lane.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// load sends packets for a second and returns how many there were for a wakeup.
+func (b *wakingBench) load(ctx context.Context) (float64, error) {
+	frames, err := NewFrames(captureWorkload(64), b.lane.pair.B.MAC)
+	if err != nil {
+		return 0, err
+	}
+	generator, err := NewGenerator(b.lane, frames)
+	if err != nil {
+		return 0, err
+	}
+	packets, wakeups := b.packets.Load(), b.reader.Wakeups()
+	_, err = generator.Send(ctx, wakingRate, wakingRate)
+	if err := errors.Join(err, generator.Close()); err != nil {
+		return 0, err
+	}
+	time.Sleep(20 * time.Millisecond) // until the last has been read
+	return float64(b.packets.Load()-packets) / float64(b.reader.Wakeups()-wakeups), nil
+}
+
+// deliver sends packets one by one to a reader that waits, and returns after how
+// many milliseconds each came out.
+func (b *wakingBench) deliver(ctx context.Context, packets int) (delays []float64, err error) {
+	sender, err := lab.OpenSender(b.lane.pair.A.Namespace, b.lane.pair.A.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sender.Close()) }()
+	frame, err := oneFrame(64)
+	if err != nil {
+		return nil, err
+	}
+	copy(frame, b.lane.pair.B.MAC)
+	for range packets {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		time.Sleep(10 * time.Millisecond)
+		select {
+		case <-b.arrived: // of packets before
+		default:
+		}
+		sent := time.Now()
+		if err := sender.Send(frame); err != nil {
+			return nil, err
+		}
+		select {
+		case at := <-b.arrived:
+			delays = append(delays, float64(at.Sub(sent).Microseconds())/1000)
+		case <-time.After(startPatience):
+			return nil, errors.New("a packet does not come out")
+		}
+	}
+	return delays, nil
+}
+
+// idleShare returns what a daemon takes of a CPU that has no packets, in percent.
+func idleShare(xdpeel string, idle time.Duration) (percent float64, err error) {
+	lane, err := NewLane(1500)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, lane.Close()) }()
+	directory, err := os.MkdirTemp("", "xdpeel-bench")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
+	path := filepath.Join(directory, "xdpeel.yaml")
+	text := fmt.Sprintf("interfaces: [%s]\non_exit: detach\nhttp: 127.0.0.1:0\nsessions: [{vni: any}]\noutputs: {a: {type: pcapng, path: %s/a.pcapng}, live: {type: socket, path: %[2]s/live.sock}}\n",
+		lane.pair.B.Name, directory)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return 0, err
+	}
+	daemon, err := StartProcess(lane.pair.B.Namespace, []string{xdpeel, "run", "--config", path}, "msg=listening")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, daemon.Stop()) }()
+	time.Sleep(time.Second) // what it does at its beginning is not idling
+	before, err := cpuTime(daemon.PID())
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(idle)
+	after, err := cpuTime(daemon.PID())
+	return 100 * float64(after-before) / float64(idle), err
+}
+
+// measureWaking measures how seldom the reader is woken under load, how soon a
+// single packet comes out, and what a daemon takes that has nothing to do.
+func measureWaking(ctx context.Context, xdpeel string, packets int, idle time.Duration) (results []Result, err error) {
+	bench, err := newWakingBench()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, bench.Close()) }()
+	var records []float64
+	for range 3 {
+		n, err := bench.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, n)
+	}
+	delays, err := bench.deliver(ctx, packets)
+	if err != nil {
+		return nil, err
+	}
+	share, err := idleShare(xdpeel, idle)
+	if err != nil {
+		return nil, err
+	}
+	delay := figure("idle_delivery_ms", "milliseconds from sending one packet to having read it", Lower, delays)
+	longest := 0.0
+	for _, d := range delays {
+		longest = max(longest, d)
+	}
+	return []Result{
+		figure("records_per_wakeup", fmt.Sprintf("records read for each wakeup, %d packets/s", wakingRate), Higher, records),
+		delay.with("longest_ms", longest),
+		figure("idle_cpu_percent", "percent of a CPU that a daemon without packets takes", Lower, []float64{share}),
+	}, nil
+}
