@@ -41,7 +41,7 @@ func TestReportHasEverything(t *testing.T) {
 	for _, want := range []string{
 		"| `capture_vs_tcpdump` | 2.5 | 2.25 to 2.75 | packets/s, ratio | higher | 2 |",
 		"| `capture_vs_xdpdump` | not run | xdpdump is not installed |",
-		"| `redirect_vs_bare` | not built |",
+		"| `kernel_vxlan` | not built |",
 		"| xdpeel | 64 | 0 % | 2000000 | 2000000 to 2000000 | 100 | 50 | 1 |",
 		"| xdpeel | 64 | 0.5 % | 3000000 |",
 		"| outer | 64 | 10.0 | -1.0 to 12.0 |",

@@ -173,7 +173,9 @@ func TestRecoverLeavesOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign := []byte("a download of somebody's")
-	if err := os.WriteFile(filepath.Join(directory, "a-7.pcapng.part"), foreign, 0o644); err != nil {
+	// Whole at once: one of no bytes is an earlier run's that came to nothing.
+	begun := filepath.Join(directory, "begun")
+	if err := errors.Join(os.WriteFile(begun, foreign, 0o644), os.Rename(begun, filepath.Join(directory, "a-7.pcapng.part"))); err != nil {
 		t.Fatal(err)
 	}
 	other := openArchive(t, archiveOptions(path, log))
