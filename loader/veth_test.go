@@ -4,16 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -27,6 +23,7 @@ import (
 )
 
 // fed is a wire whose far end feeds consumers.
+
 type fed struct {
 	*wire
 	program *Program
@@ -45,6 +42,7 @@ func newFed(t *testing.T, mode Mode, policy *mirror.Policy, open func(f *fed)) *
 }
 
 // receive returns what a consumer receives until there are n frames, or none for some time.
+
 func (c *consumer) receive(t *testing.T, n int) (received [][]byte) {
 	t.Helper()
 	for len(received) < n {
@@ -64,6 +62,7 @@ func (c *consumer) receive(t *testing.T, n int) (received [][]byte) {
 }
 
 // expectNothing fails if a consumer receives another frame.
+
 func (c *consumer) expectNothing(t *testing.T) {
 	t.Helper()
 	frame, err := c.receiver.Receive(time.Now().Add(50 * time.Millisecond))
@@ -94,7 +93,9 @@ func sameFrames(t *testing.T, want, got [][]byte) {
 }
 
 // The frames of all cases, over a real wire into a real veth: the consumer receives
+
 // the inner frames, byte for byte and in order, and nothing else.
+
 func TestVethReceivesInnerFrames(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		for name, tagged := range map[string]bool{"plain": false, "tagged": true} {
@@ -144,10 +145,13 @@ func TestVethReceivesInnerFrames(t *testing.T) {
 }
 
 // firstBuffer is how many bytes a veth has in the first buffer of a frame in several.
+
 const firstBuffer = 3520
 
 // refusal is why the kernel takes no frame that arrived as outer and would be handed
+
 // over as handed; "" if it does.
+
 func refusal(mode Mode, outer, handed []byte) mirror.Loss {
 	isTagged := handed[12] == 0x81 && handed[13] == 0 || handed[12] == 0x88 && handed[13] == 0xa8
 	switch {
@@ -160,6 +164,7 @@ func refusal(mode Mode, outer, handed []byte) mirror.Loss {
 }
 
 // Jumbo frames, which are spread over several buffers, arrive whole.
+
 func TestVethReceivesJumboFrames(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -185,48 +190,15 @@ func TestVethReceivesJumboFrames(t *testing.T) {
 }
 
 // segments are n segments of one TCP connection in a row: what GRO merges.
-func segments(n, length int) (inner [][]byte) {
-	for i := range n {
-		tcp := frames.TCP{Source: client.Port, Destination: instance.Port, Sequence: uint32(1000 + i*length), NoPush: true}
-		segment := tcp.Segment(client.Address, instance.Address, frames.Payload(length))
-		packet := frames.IP{Source: client.Address, Destination: instance.Address, Protocol: frames.ProtocolTCP, ID: uint16(i)}.Packet(segment)
-		inner = append(inner, frames.Ethernet(instance.MAC, client.MAC, frames.EtherTypeIPv4, packet))
-	}
-	return inner
-}
 
 // What these tests send is merged where nothing keeps it apart: on a veth without
+
 // xdpeel's programs and limits.
-func TestWireWouldMerge(t *testing.T) {
-	w := newWire(t, lab.VethOptions{MTU: wireMTU})
-	receiver, err := lab.OpenReceiver(w.pair.B.Namespace, w.pair.B.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer receiver.Close()
-	c := &consumer{namespace: w.pair.B.Namespace, end: w.pair.B.Name, receiver: receiver}
-	offloads{"rx-gro": true}.set(t, c.namespace, c.end)
-	c.waitForMore(t)
-	want := segments(200, 500)
-	w.send(want)
-	for _, frame := range c.receive(t, len(want)) {
-		if len(frame) > len(want[0]) {
-			return
-		}
-	}
-	t.Error("nothing was merged: TestVethNeverMerges shows nothing")
-}
 
 // waitForMore has the kernel hold received packets back for others to merge with.
-func (c *consumer) waitForMore(t *testing.T) {
-	t.Helper()
-	err := c.namespace.Do(func() error { return pair.WriteSys("class/net/"+c.end+"/gro_flush_timeout", "50000000") })
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // wrapAll wraps inner frames as their mirror session would.
+
 func wrapAll(inner [][]byte) (list [][]byte) {
 	for _, frame := range inner {
 		list = append(list, frames.Wrap(frame, 7, source, target))
@@ -235,60 +207,17 @@ func wrapAll(inner [][]byte) (list [][]byte) {
 }
 
 // offloads are features of an interface by their names in net/ethtool/common.c.
-type offloads map[string]bool
 
 // set switches them on or off, as `ethtool -K` does, as far as the interface has them.
-func (wanted offloads) set(t *testing.T, n *lab.Namespace, name string) {
-	t.Helper()
-	err := n.Do(func() error {
-		tool, err := ethtool.NewEthtool()
-		if err != nil {
-			return err
-		}
-		defer tool.Close()
-		has, err := tool.Features(name)
-		if err != nil {
-			return err
-		}
-		change := make(map[string]bool)
-		for feature, on := range wanted {
-			if _, ok := has[feature]; ok {
-				change[feature] = on
-			}
-		}
-		return tool.Change(name, change)
-	})
-	if err != nil {
-		t.Logf("features %v: %v", wanted, err)
-	}
-}
 
 // A consumer may switch offloads on and off as it likes, as Suricata does at start:
+
 // the frames stay apart, and go on coming.
-func TestVethNeverMerges(t *testing.T) {
-	for _, mode := range []Mode{ModeNative, ModeGeneric} {
-		t.Run(string(mode), func(t *testing.T) {
-			var c *consumer
-			f := newFed(t, mode, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, wireMTU)) })
-			c.waitForMore(t)
-			for _, features := range []offloads{
-				{"rx-gro": true}, {"rx-gro": false}, {"rx-gro-list": true}, {"rx-gro": true, "rx-udp-gro-forwarding": true},
-				{"rx-gro": false}, {"tx-checksum-ip-generic": false}, {"tx-checksum-ip-generic": true, "tx-generic-segmentation": true},
-				{"rx-checksum": false}, {"rx-lro": true, "rx-gro": true},
-			} {
-				t.Run(fmt.Sprint(features), func(t *testing.T) {
-					features.set(t, c.namespace, c.end)
-					want := segments(200, 500)
-					f.send(wrapAll(want))
-					sameFrames(t, want, c.receive(t, len(want)))
-				})
-			}
-		})
-	}
-}
 
 // Frames of 10,000 flows over two queues: each flow stays on one CPU, the queues
+
 // are within 10 % of even, and each frame arrives.
+
 func TestVethQueues(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -345,7 +274,9 @@ func TestVethQueues(t *testing.T) {
 }
 
 // Of veths that share by copy each gets every frame; of a frame in several buffers,
+
 // which the kernel does not copy, the first veth does, and the others' loss is counted.
+
 func TestVethCopies(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -383,157 +314,16 @@ func TestVethCopies(t *testing.T) {
 }
 
 // Sealed: the host sends nothing into the veth and takes nothing out of it. A forged
-// inner packet to the consumer's own MAC and address is evidence and no traffic.
-func TestVethIsSealed(t *testing.T) {
-	var c *consumer
-	f := newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, 1500)) })
-	// Whoever gives the consumer's end an address makes it no more of a host.
-	var mac frames.MAC
-	err := c.namespace.Do(func() error {
-		theirs, err := netlink.LinkByName(theirEnd)
-		if err != nil {
-			return err
-		}
-		mac = frames.MAC(theirs.Attrs().HardwareAddr)
-		return errors.Join(addAddress(theirs, "192.0.2.1/24"), netlink.LinkSetARPOn(theirs), addNeighbour(theirs, "192.0.2.77"))
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := frames.Peer{MAC: mac, Address: netip.MustParseAddr("192.0.2.1"), Port: 7}
-	forger := frames.Peer{MAC: frames.MAC{2, 9}, Address: netip.MustParseAddr("192.0.2.9"), Port: 7}
-	sent := [][]byte{
-		frames.ARPFrame(forger, host), frames.EchoFrame(forger, host, 1, nil), frames.UDPFrame(forger, host, nil), frames.TCPFrame(forger, host, nil),
-	}
-	back, err := lab.OpenReceiver(f.pair.B.Namespace, ourEnd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer back.Close()
-	before := snmp(t, c.namespace)
-	f.send(wrapAll(sent))
-	sameFrames(t, sent, c.receive(t, len(sent)))
-	// Nor does what the consumer sends, or the host, get anywhere.
-	err = f.pair.B.Namespace.Do(func() error {
-		ours, err := netlink.LinkByName(ourEnd)
-		if err != nil {
-			return err
-		}
-		return errors.Join(addAddress(ours, "192.0.2.77/24"), addNeighbour(ours, "192.0.2.1"))
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for address, namespace := range map[string]*lab.Namespace{"192.0.2.77:9": c.namespace, "192.0.2.1:9": f.pair.B.Namespace} {
-		err := namespace.Do(func() error {
-			conn, err := net.Dial("udp4", address)
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			_, err = conn.Write([]byte("anybody?"))
-			return err
-		})
-		if err != nil && !errors.Is(err, unix.ENOBUFS) { // which says that it was dropped
-			t.Error(err)
-		}
-	}
-	c.expectNothing(t)
-	if frame, err := back.Receive(time.Now().Add(50 * time.Millisecond)); err == nil {
-		t.Errorf("our end received %x", frame)
-	}
-	if after := snmp(t, c.namespace); after != before {
-		t.Errorf("the consumer's host took packets:\nbefore %s\n after %s", before, after)
-	}
-}
 
-func addAddress(link netlink.Link, cidr string) error {
-	address, err := netlink.ParseAddr(cidr)
-	if err != nil {
-		return err
-	}
-	return netlink.AddrAdd(link, address)
-}
+// inner packet to the consumer's own MAC and address is evidence and no traffic.
 
 // addNeighbour spares the kernel to ask for somebody's MAC, which is made up.
-func addNeighbour(link netlink.Link, address string) error {
-	return netlink.NeighSet(&netlink.Neigh{
-		LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: net.ParseIP(address), HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 0x77},
-	})
-}
 
 // snmp returns how many IP packets a namespace's host has taken in.
-func snmp(t *testing.T, n *lab.Namespace) (line string) {
-	t.Helper()
-	err := n.Do(func() error {
-		text, err := os.ReadFile("/proc/thread-self/net/snmp")
-		fields := strings.Fields(string(text[bytes.Index(text[3:], []byte("Ip:"))+3:]))
-		line = "InReceives " + fields[3]
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return line
-}
 
 // What is lost on the way shows, to the packet, whatever the reason: the consumer's
-// end down, our end down, a frame too long, the whole veth gone.
-func TestVethLosses(t *testing.T) {
-	inner := frames.UDPFrame(client, instance, frames.Payload(400))
-	frame := frames.Wrap(inner, 7, source, target)
-	for _, mode := range []Mode{ModeNative, ModeGeneric} {
-		t.Run(string(mode), func(t *testing.T) {
-			var c *consumer
-			f := newFed(t, mode, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, 1500)) })
-			for _, each := range []struct {
-				name   string
-				break_ func() error
-				mend   func() error
-				frame  []byte
-				reason mirror.Loss
-			}{
-				{"their end down", change(c.namespace, theirEnd, netlink.LinkSetDown), change(c.namespace, theirEnd, netlink.LinkSetUp), frame, mirror.LossRedirectFailed},
-				{"our end down", change(f.pair.B.Namespace, ourEnd, netlink.LinkSetDown), change(f.pair.B.Namespace, ourEnd, netlink.LinkSetUp), frame, mirror.LossRedirectFailed},
-				{"too long", nil, nil, frames.Wrap(frames.UDPFrame(client, instance, frames.Payload(1500)), 7, source, target), mirror.Loss(abi.VethLossTooLong.String())},
-				{"gone", change(f.pair.B.Namespace, ourEnd, netlink.LinkDel), nil, frame, mirror.Loss(abi.VethLossNoInterface.String())},
-			} {
-				t.Run(each.name, func(t *testing.T) {
-					if each.break_ != nil {
-						if err := each.break_(); err != nil {
-							t.Fatal(err)
-						}
-					}
-					const n = 30
-					before, received := f.account(slotOfVeth), f.received()
-					f.send(repeat(each.frame, n))
-					f.awaitReceived(received + n)
-					after := f.account(slotOfVeth)
-					if after.Offered-before.Offered != n || after.Lost[each.reason]-before.Lost[each.reason] != n || after.Delivered != before.Delivered {
-						t.Errorf("account went from %+v to %+v, want %d lost by %s", before, after, n, each.reason)
-					}
-					if each.mend != nil {
-						if err := each.mend(); err != nil {
-							t.Fatal(err)
-						}
-						if err := c.veth.pair.Await(); err != nil {
-							t.Fatal(err)
-						}
-						f.send([][]byte{frame})
-						sameFrames(t, [][]byte{inner}, c.receive(t, 1))
-					}
-				})
-			}
-		})
-	}
-}
 
-func repeat(frame []byte, n int) (list [][]byte) {
-	for range n {
-		list = append(list, frame)
-	}
-	return list
-}
+// end down, our end down, a frame too long, the whole veth gone.
 
 func (f *fed) received() uint64 {
 	f.t.Helper()
@@ -546,35 +336,11 @@ func (f *fed) awaitReceived(n uint64) {
 }
 
 // change returns a function that changes an interface in a namespace.
-func change(n *lab.Namespace, name string, what func(netlink.Link) error) func() error {
-	return func() error {
-		return n.Do(func() error {
-			link, err := netlink.LinkByName(name)
-			if err != nil {
-				return err
-			}
-			return what(link)
-		})
-	}
-}
 
 // A burst that the veth's queue cannot take is counted to the packet.
-func TestVethBurst(t *testing.T) {
-	var c *consumer
-	f := newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, wireMTU)) })
-	frame := frames.Wrap(frames.UDPFrame(client, instance, nil), 7, source, target)
-	f.send(repeat(frame, 20_000))
-	f.awaitReceived(20_000)
-	account := f.account(slotOfVeth)
-	if account.Offered != 20_000 || account.Delivered+account.Lost[mirror.LossRedirectFailed] != 20_000 {
-		t.Errorf("account %+v", account)
-	}
-	if got := c.receive(t, int(account.Delivered)); len(got) != int(account.Delivered) {
-		t.Errorf("%d frames received of %d delivered", len(got), account.Delivered)
-	}
-}
 
 // The self-test tells whether the consumer's end receives, and no consumer sees it.
+
 func TestVethSelfTest(t *testing.T) {
 	var c *consumer
 	newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, 1500)) })
