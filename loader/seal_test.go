@@ -15,7 +15,6 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
-	"github.com/xdpeel/xdpeel/loader/pair"
 )
 
 func TestVethIsSealed(t *testing.T) {
