@@ -8,7 +8,6 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
-	"github.com/xdpeel/xdpeel/loader/pair"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
