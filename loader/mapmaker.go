@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -22,6 +23,9 @@ type MapMaker struct {
 	command *exec.Cmd
 	conn    *net.UnixConn
 }
+
+// ErrMakerGone says that the process is gone that makes maps: no policy can be set any more.
+var ErrMakerGone = errors.New("the map maker is gone")
 
 // makerDescriptor is where the maker finds its end of the conversation.
 const makerDescriptor = 3
@@ -64,15 +68,15 @@ func unixConn(fd int) (*net.UnixConn, error) {
 // make returns a map of so many regions.
 func (m *MapMaker) make(regions int) (*ebpf.Map, error) {
 	if _, err := m.conn.Write([]byte{byte(regions)}); err != nil {
-		return nil, fmt.Errorf("ask map maker: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrMakerGone, err)
 	}
 	said, control := make([]byte, 1024), make([]byte, unix.CmsgSpace(4))
 	n, nControl, _, _, err := m.conn.ReadMsgUnix(said, control)
 	if err == nil && n == 0 {
-		err = errors.New("it has ended")
+		err = io.EOF
 	}
 	if err != nil {
-		return nil, fmt.Errorf("hear map maker: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrMakerGone, err)
 	}
 	messages, err := unix.ParseSocketControlMessage(control[:nControl])
 	if err != nil || len(messages) == 0 {
@@ -85,10 +89,14 @@ func (m *MapMaker) make(regions int) (*ebpf.Map, error) {
 	return ebpf.NewMapFromFD(descriptors[0])
 }
 
-// Close ends the maker.
+// Close ends the maker. One that was killed is no error any more.
 func (m *MapMaker) Close() error {
 	err := m.conn.Close()
-	return errors.Join(err, m.command.Wait())
+	waitErr := m.command.Wait()
+	if errors.As(waitErr, new(*exec.ExitError)) {
+		waitErr = nil
+	}
+	return errors.Join(err, waitErr)
 }
 
 // ServeMaps makes maps for the process that started this one, until that ends.

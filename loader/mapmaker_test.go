@@ -130,8 +130,8 @@ func TestMapMaker(t *testing.T) {
 	if _, err := maker.command.Process.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := maker.make(1); err == nil {
-		t.Error("a maker that is gone makes a map")
+	if _, err := maker.make(1); !errors.Is(err, ErrMakerGone) {
+		t.Errorf("a maker that is gone: %v", err)
 	}
 	maker.conn.Close()
 }

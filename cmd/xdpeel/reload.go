@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,8 +27,9 @@ func (d *daemon) reload(asked time.Time) {
 		}
 	})
 	if err != nil {
+		hint := cmp.Or(hintOf(explainLoader(err)), "`xdpeel config check "+d.path+"` says what is wrong with the file")
 		for complaint := range strings.SplitSeq(err.Error(), "\n") {
-			d.log.Error("configuration not reloaded: the one before stays in effect", "error", complaint, "hint", "`xdpeel config check "+d.path+"` says the same, before the next try")
+			d.log.Error("configuration not reloaded: the one before stays in effect", "error", complaint, "hint", hint)
 		}
 		return
 	}

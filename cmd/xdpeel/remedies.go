@@ -35,6 +35,9 @@ func explainLoader(err error) error {
 	if errors.Is(err, loader.ErrNoPins) {
 		return hinted(err, "mount -t bpf bpf /sys/fs/bpf, or `on_exit: detach`, which needs none")
 	}
+	if errors.Is(err, loader.ErrMakerGone) {
+		return hinted(err, "restart xdpeel: its helper was killed, and without it there can be no other policy")
+	}
 	if errors.Is(err, loader.ErrNoInterface) {
 		return hinted(err, "`ip -br link` lists the interfaces of this network namespace")
 	}
