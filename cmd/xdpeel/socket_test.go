@@ -333,3 +333,21 @@ func TestSocketNames(t *testing.T) {
 		t.Errorf("%v, want a refusal of a file", err)
 	}
 }
+
+// Who may not open the socket is told whom to ask, beside why nothing is captured.
+func TestUnreadableDaemon(t *testing.T) {
+	occupied := &loader.OccupiedError{Interface: "ens5", Holder: loader.Holder{Name: "xdpeel", Ours: true}}
+	for _, test := range []struct {
+		err, unreadable error
+		hinted          bool
+	}{
+		{occupied, syscall.EACCES, true}, {&loader.CapabilityError{}, syscall.EACCES, true},
+		{occupied, syscall.ENOENT, false}, {io.EOF, syscall.EACCES, false},
+	} {
+		var said strings.Builder
+		sayError(&said, explainUnreadable(test.err, &captureOptions{unreadable: test.unreadable}))
+		if got := strings.Contains(said.String(), "`group:` and `mode:` of its output"); got != test.hinted {
+			t.Errorf("%v after %v: said %q", test.err, test.unreadable, said.String())
+		}
+	}
+}
