@@ -2,6 +2,9 @@ package export
 
 import (
 	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -137,15 +140,45 @@ func (f *File) writeEnd() error {
 		counts.Dropped += f.account.lostOf(session)
 		return counts
 	})
-	if err := f.drain("write statistics of"); err != nil || f.packer == nil {
+	err := f.drain("write statistics of")
+	if f.packer == nil {
 		return err
 	}
+	return errors.Join(err, f.endPacked())
+}
+
+// endPacked ends a compressed file, also where its statistics did not fit, and gives
+// back the room that it had reserved.
+func (f *File) endPacked() error {
 	end := f.packer.end()
 	if n, err := f.writeOut(end); err != nil {
+		err = f.fail("end", n, err)
 		f.torn = true
-		return f.fail("end", n, err)
+		return err
 	}
 	f.written += int64(len(end))
+	if !f.part.regular {
+		return nil
+	}
+	if err := f.part.out.Truncate(f.written); err != nil {
+		return newWriteError("cut back", f.part.path, err)
+	}
+	return nil
+}
+
+// reserve makes sure of room for n bytes and for what ends a compressed file behind
+// them: without its end it could not be read. A file system that cannot do so is not
+// asked for more than that.
+func (f *File) reserve(n int) error {
+	file, ok := f.part.out.(*os.File)
+	if !ok || !f.part.regular {
+		return nil
+	}
+	size := int64(n + f.format.trailer(nil) + packedSlack)
+	err := unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_KEEP_SIZE, f.written, size)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return err
+	}
 	return nil
 }
 

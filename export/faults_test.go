@@ -90,39 +90,45 @@ func never() bool { return false }
 // After a full disk every file is whole, with its statistics, and the next goes on.
 func TestArchiveFullDisk(t *testing.T) {
 	for _, extension := range []string{".pcapng", ".pcapng.zst", ".pcapng.gz"} {
-		t.Run(extension, func(t *testing.T) {
-			directory := t.TempDir()
-			mount(t, "tmpfs", directory, "tmpfs", "size=1m")
-			filler := filepath.Join(directory, "filler")
-			if err := os.WriteFile(filler, make([]byte, 600<<10), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			a := openArchive(t, archiveOptions(filepath.Join(directory, "a"+extension), &logged{}))
-			var s series
-			err := filling(t, a, &s, never)
-			checkWriteError(t, err, mirror.LossDiskFull, syscall.ENOSPC)
-			if err := errors.Join(a.Write(s.batch(10, 600, 3)), a.Flush()); err != nil {
-				t.Errorf("packets after the failure: %v", err)
-			}
-			if err := a.Resume(); err != nil { // what was cut off may be room enough
-				checkWriteError(t, err, mirror.LossDiskFull, syscall.ENOSPC)
-			}
-			if err := os.Remove(filler); err != nil {
-				t.Fatal(err)
-			}
-			if err := errors.Join(a.Resume(), a.Write(s.batch(100, 600, 3)), a.Close()); err != nil {
-				t.Fatal(err)
-			}
-			paths := globbed(t, directory+"/a*")
-			if len(paths) < 2 || len(paths) > 3 || strings.Contains(strings.Join(paths, " "), ".part") {
-				t.Errorf("files %q", paths)
-			}
-			checkNumbers(t, inFiles(t, paths...), s.next, a.Account())
-			if a.Account().Lost[mirror.LossDiskFull] == 0 {
-				t.Errorf("account %+v", a.Account())
-			}
-		})
+		for round := range 8 { // each is full at another byte
+			fullDisk(t, extension, 300<<10+round*1003)
+		}
 	}
+}
+
+func fullDisk(t *testing.T, extension string, filled int) {
+	t.Run(fmt.Sprint(extension, filled), func(t *testing.T) {
+		directory := t.TempDir()
+		mount(t, "tmpfs", directory, "tmpfs", "size=1m")
+		filler := filepath.Join(directory, "filler")
+		if err := os.WriteFile(filler, make([]byte, filled), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a := openArchive(t, archiveOptions(filepath.Join(directory, "a"+extension), &logged{}))
+		var s series
+		err := filling(t, a, &s, never)
+		checkWriteError(t, err, mirror.LossDiskFull, syscall.ENOSPC)
+		if err := errors.Join(a.Write(s.batch(10, 600, 3)), a.Flush()); err != nil {
+			t.Errorf("packets after the failure: %v", err)
+		}
+		if err := a.Resume(); err != nil { // what was cut off may be room enough
+			checkWriteError(t, err, mirror.LossDiskFull, syscall.ENOSPC)
+		}
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(a.Resume(), a.Write(s.batch(100, 600, 3)), a.Close()); err != nil {
+			t.Fatal(err)
+		}
+		paths := globbed(t, directory+"/a*")
+		if len(paths) < 2 || len(paths) > 3 || strings.Contains(strings.Join(paths, " "), ".part") {
+			t.Errorf("files %q", paths)
+		}
+		checkNumbers(t, inFiles(t, paths...), s.next, a.Account())
+		if a.Account().Lost[mirror.LossDiskFull] == 0 {
+			t.Errorf("account %+v", a.Account())
+		}
+	})
 }
 
 // A file that the disk does not take is called damaged, its packets are lost, and

@@ -67,14 +67,15 @@ type File struct {
 	// disk only by Close.
 	retire func(retiredPart)
 
-	format  format
-	stamps  *stamps // nil: times are taken as they are
-	packer  *packer // nil: the file is not compressed
-	limit   int     // bytes of buffer, beyond which it is written
-	buffer  []byte  // whole blocks that wait to be written
-	waiting int     // packets in buffer
-	account *account
-	stopped mirror.Loss // why no more packets are taken; "" while they are
+	format    format
+	stamps    *stamps // nil: times are taken as they are
+	keepsTime bool    // a packet's time may want another file
+	packer    *packer // nil: the file is not compressed
+	limit     int     // bytes of buffer, beyond which it is written
+	buffer    []byte  // whole blocks that wait to be written
+	waiting   int     // packets in buffer
+	account   *account
+	stopped   mirror.Loss // why no more packets are taken; "" while they are
 
 	part    part // the file that is being written
 	isOpen  bool
@@ -117,6 +118,7 @@ func prepareFile(o FileOptions, create func(string, int) (part, error), now func
 	if o.Live {
 		f.stamps = newStamps(now)
 	}
+	f.keepsTime = o.Live || o.RotateEvery > 0
 	return f, nil
 }
 
@@ -152,16 +154,23 @@ func (f *File) take(packets []mirror.Packet) error {
 // add puts the blocks of one packet into the buffer. After an error it has not,
 // and the file takes no more.
 func (f *File) add(p *mirror.Packet) error {
-	if err := f.makeReady(p); err != nil {
-		return err
+	if !f.isOpen || f.keepsTime {
+		if err := f.makeReady(p); err != nil {
+			return err
+		}
 	}
-	stamped := f.stamp(p)
+	stamped := p
+	if f.stamps != nil {
+		stamped = f.stamp(p)
+	}
 	size := f.format.size(stamped)
-	if f.overflows(stamped, size) {
+	if f.options.RotateSize > 0 && f.overflows(stamped, size) {
 		if err := f.rotate(f.now()); err != nil {
 			return err
 		}
-		stamped = f.stamp(p)
+		if stamped = p; f.stamps != nil {
+			stamped = f.stamp(p)
+		}
 		size = f.format.size(stamped)
 	}
 	if len(f.buffer) > 0 && len(f.buffer)+size > f.limit {
@@ -180,9 +189,6 @@ func (f *File) add(p *mirror.Packet) error {
 
 // stamp returns p with the time that it has in this file.
 func (f *File) stamp(p *mirror.Packet) *mirror.Packet {
-	if f.stamps == nil {
-		return p
-	}
 	p = f.stamps.stamp(p)
 	if note := f.stamps.remark(p); note != "" {
 		f.format.remark(note)
@@ -237,6 +243,11 @@ func (f *File) settle(action string, underWay int) error {
 		return nil
 	}
 	for bundle := range f.packer.ready(underWay) {
+		if bundle.packets > 0 {
+			if err := f.reserve(len(bundle.packed)); err != nil {
+				return f.fail(action, 0, err)
+			}
+		}
 		n, err := f.writeOut(bundle.packed)
 		if err != nil {
 			return f.fail(action, n, err)

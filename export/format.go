@@ -18,7 +18,8 @@ const (
 
 // format encodes the packets of one file into buffers that others write out.
 type format interface {
-	// begin forgets the last file and appends the header of the next.
+	// begin forgets the last file, and what was asked of it, and appends the header of
+	// the next.
 	begin(dst []byte) []byte
 	// remark has the next packet carry a comment, where the format knows such.
 	remark(text string)
@@ -26,7 +27,8 @@ type format interface {
 	size(p *mirror.Packet) int
 	// append appends p, with what the file must say of its session before.
 	append(dst []byte, p *mirror.Packet) []byte
-	// trailer is how many bytes end appends, were p in the file as well; nil is none.
+	// trailer is how many bytes end appends, were p in the file as well, whose size was
+	// asked for last; nil is none.
 	trailer(p *mirror.Packet) int
 	// end appends what stands behind the last packet.
 	end(dst []byte, counts func(mirror.Session) Statistics) []byte

@@ -79,9 +79,18 @@ type section struct {
 	numbers    map[mirror.Session]uint32
 	note       string // comment of the next packet
 	scratch    []byte
+	sized      sizedPacket
 	// recent holds an interface number for each of the last bits of a VNI. It spares
 	// the lookup in numbers, which costs more than all the rest of a small packet.
 	recent [recentSessions]uint32
+}
+
+// sizedPacket is what size found out about a packet, so that append need not.
+type sizedPacket struct {
+	packet *mirror.Packet
+	number uint32 // of its interface
+	known  bool   // whether there is one
+	size   int    // of its block
 }
 
 // sessionInterface is a session that has its interface block.
@@ -93,6 +102,7 @@ type sessionInterface struct {
 func (s *section) begin(dst []byte) []byte {
 	s.interfaces = s.interfaces[:0]
 	s.numbers = make(map[mirror.Session]uint32)
+	s.sized.packet = nil
 
 	at := len(dst)
 	dst = beginBlock(dst, blockSection)
@@ -108,29 +118,32 @@ func (s *section) begin(dst []byte) []byte {
 func (s *section) remark(text string) { s.note = text }
 
 func (s *section) size(p *mirror.Packet) int {
-	size := s.packetSize(p)
-	if _, known := s.number(p.Session); !known {
-		s.scratch = s.appendInterface(s.scratch[:0], p.Session)
-		size += len(s.scratch)
+	s.sized.packet, s.sized.size = p, s.packetSize(p)
+	s.sized.number, s.sized.known = s.number(p.Session)
+	if s.sized.known {
+		return s.sized.size
 	}
-	return size
+	s.scratch = s.appendInterface(s.scratch[:0], p.Session)
+	return s.sized.size + len(s.scratch)
 }
 
 func (s *section) append(dst []byte, p *mirror.Packet) []byte {
-	number, known := s.number(p.Session)
-	if !known {
-		number = s.addInterface(p.Session, p.Time)
-		dst = s.appendInterface(dst, p.Session)
+	if s.sized.packet != p {
+		s.size(p)
 	}
-	return s.appendPacket(dst, p, number)
+	number := s.sized.number
+	if !s.sized.known {
+		number = s.addInterface(p.Session, p.Time)
+		dst = append(dst, s.scratch...)
+	}
+	s.sized.packet = nil
+	return s.appendSized(dst, p, number, s.sized.size)
 }
 
 func (s *section) trailer(p *mirror.Packet) int {
 	interfaces := len(s.interfaces)
-	if p != nil {
-		if _, known := s.number(p.Session); !known {
-			interfaces++
-		}
+	if p != nil && s.sized.packet == p && !s.sized.known {
+		interfaces++
 	}
 	return interfaces * statisticsBlockSize
 }
@@ -165,6 +178,7 @@ func (s *section) addInterface(session mirror.Session, time int64) (number uint3
 func (s *section) interfaceCount() int { return len(s.interfaces) }
 
 func (s *section) keepInterfaces(n int) {
+	s.sized.packet = nil
 	for _, lost := range s.interfaces[n:] {
 		delete(s.numbers, lost.session)
 	}
@@ -200,10 +214,15 @@ func (s *section) packetSize(p *mirror.Packet) int {
 
 // appendPacket appends the enhanced packet block of p, of interface number.
 func (s *section) appendPacket(dst []byte, p *mirror.Packet, number uint32) []byte {
+	return s.appendSized(dst, p, number, s.packetSize(p))
+}
+
+// appendSized is appendPacket of one whose block is known to be of size bytes.
+func (s *section) appendSized(dst []byte, p *mirror.Packet, number uint32, size int) []byte {
 	times := &s.interfaces[number]
 	times.first, times.last = min(times.first, p.Time), max(times.last, p.Time)
 
-	size, at := s.packetSize(p), len(dst)
+	at := len(dst)
 	dst = slices.Grow(dst, size)[:at+size]
 	block := dst[at:]
 

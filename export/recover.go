@@ -6,10 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // errNotOurs is of a file that is named like one of ours.
 var errNotOurs = errors.New("it is not a capture file of xdpeel's")
+
+// emptyAge is how old an empty file must be to be removed: before, it may be one that
+// somebody else, who knows no locks, is about to write.
+const emptyAge = 10 * time.Second
 
 // recoverLeft gives the files their names that an earlier process did not complete,
 // each cut behind its last whole block. What another process writes is left alone.
@@ -32,6 +37,9 @@ func (p *publisher) recover(path string) error {
 		return err
 	}
 	if !lockNamed(path, file) {
+		return file.Close()
+	}
+	if info, err := file.Stat(); err == nil && info.Size() == 0 && time.Since(info.ModTime()) < emptyAge {
 		return file.Close()
 	}
 	name := strings.TrimSuffix(path, hiddenEnd)

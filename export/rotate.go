@@ -109,7 +109,7 @@ func (f *File) isPast(at int64) bool {
 // too large. Of a compressed file what is under way counts as if it could not be
 // compressed.
 func (f *File) overflows(p *mirror.Packet, size int) bool {
-	if f.options.RotateSize == 0 || f.run.packets == 0 {
+	if f.run.packets == 0 {
 		return false
 	}
 	end := f.written + int64(len(f.buffer)+size+f.format.trailer(p))
