@@ -299,3 +299,39 @@ func TestArchiveDirectoryMadeAgain(t *testing.T) {
 	}
 	checkNumbers(t, inFiles(t, globbed(t, directory+"/*/a*")...), s.next, a.Account())
 }
+
+// A file that may not grow further is completed, and the next one begun: the limit's
+// signal ends nobody.
+func TestArchiveFileTooLarge(t *testing.T) {
+	directory := t.TempDir()
+	child := exec.Command("/bin/sh", "-c", `ulimit -f 64; exec "$0" -test.run='^TestChildFails$'`, os.Args[0])
+	child.Env = append(os.Environ(), failingPath+"="+filepath.Join(directory, "a.pcapng"))
+	if said, err := child.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	paths := globbed(t, directory+"/*.pcapng")
+	if n := len(inFiles(t, paths...)); len(paths) < 2 || n < 60 || len(globbed(t, directory+"/*.part")) != 0 {
+		t.Errorf("files %q, %d packets", paths, n)
+	}
+}
+
+// failingPath has TestChildFails write there.
+const failingPath = "XDPEEL_TEST_FAILING_PATH"
+
+// TestChildFails is the child of TestArchiveFileTooLarge.
+func TestChildFails(t *testing.T) {
+	path := os.Getenv(failingPath)
+	if path == "" {
+		t.Skip("is the child of another test")
+	}
+	a := openArchive(t, archiveOptions(path, &logged{}))
+	var s series
+	checkWriteError(t, filling(t, a, &s, never), mirror.LossWriteError, syscall.EFBIG)
+	if err := errors.Join(a.Resume(), a.Write(s.batch(20, 600, 3)), a.Close()); err != nil {
+		t.Fatal(err)
+	}
+	account := a.Account()
+	if checkSum(t, account); account.Offered != uint64(s.next) || account.Lost[mirror.LossWriteError] == 0 {
+		t.Errorf("%d sent, account %+v", s.next, account)
+	}
+}

@@ -206,11 +206,20 @@ func (p *publisher) trim() {
 	}
 }
 
-// runCommands runs the commands of files, one after the other.
+// runCommands runs the commands of files, one after the other. Once the publisher is
+// closed they have the time of one to end.
 func (p *publisher) runCommands() {
+	var end time.Time // zero: it is not closed
 	for path := range p.commands {
+		if p.closing.Load() && end.IsZero() {
+			end = time.Now().Add(p.command.Timeout)
+		}
 		if len(p.command.Arguments) > 0 {
-			if err := p.command.run(path); err != nil {
+			err := errors.New("there is no time for it before xdpeel ends")
+			if end.IsZero() || time.Now().Before(end) {
+				err = p.command.run(path)
+			}
+			if err != nil {
 				p.commandsFailed.Add(1)
 				p.log.Error("command of a file failed", "file", path, "error", err, "hint", "the error has what it printed")
 			}

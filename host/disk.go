@@ -87,7 +87,7 @@ func (f diskFacts) judge() []Finding {
 			Level: Warning, Found: fmt.Sprintf("%s: %s has %s free", name, f.directory, gibibytes(f.free)),
 			Why: "when it is full, packets are lost, as disk_full", Remedy: "df -h " + f.directory,
 		}}
-	case f.output.KeepSize == 0:
+	case f.output.KeepSize == 0 && !f.output.Keeps:
 		return []Finding{{
 			Level: Note, Found: fmt.Sprintf("%s: %s has %s free, and nothing deletes files", name, f.directory, gibibytes(f.free)),
 			Why: "sooner or later it is full, and packets are lost, as disk_full", Remedy: "rotate_size and keep_size in the configuration",

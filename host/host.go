@@ -76,6 +76,7 @@ type Output struct {
 	Name     string // of the output
 	Path     string // of its files, with strftime conversions
 	KeepSize int64  // bytes that all its files may take; 0: no limit
+	Keeps    bool   // something else bounds them: their number, or what is free
 }
 
 // Wish is what xdpeel is to do on the host.

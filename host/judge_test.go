@@ -152,6 +152,7 @@ func TestJudgements(t *testing.T) {
 		{"disk", diskFacts{output: Output{KeepSize: 1}, size: 1 << 40, free: 1 << 39}.judge(), []string{"ok"}},
 		{"disk endless", diskFacts{size: 1 << 40, free: 1 << 39}.judge(), []string{"note: rotate_size and keep_size in the configuration"}},
 		{"disk full", diskFacts{directory: "/d", size: 1 << 40, free: 1 << 30}.judge(), []string{"warning: df -h /d"}},
+		{"disk kept free", diskFacts{output: Output{Keeps: true}, size: 1 << 40, free: 1 << 39}.judge(), []string{"ok"}},
 		{"disk small", diskFacts{output: Output{KeepSize: 2 << 40}, size: 1 << 40, free: 1 << 39}.judge(), []string{"warning: a smaller keep_size"}},
 		{"directory absent", diskFacts{directory: "/d", absent: true}.judge(), []string{"failure: mkdir -p -m 750 /d [rmdir /d]"}},
 		{"directory closed", diskFacts{directory: "/d", refused: unix.EROFS}.judge(), []string{"failure: chown xdpeel: /d (whoever xdpeel runs as)"}},

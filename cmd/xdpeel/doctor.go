@@ -97,7 +97,9 @@ func (o doctorOptions) wish() (w host.Wish, err error) {
 	}
 	for _, output := range c.Outputs {
 		if output.Path != "" {
-			w.Outputs = append(w.Outputs, host.Output{Name: output.Name, Path: output.Path, KeepSize: output.KeepSize})
+			w.Outputs = append(w.Outputs, host.Output{
+				Name: output.Name, Path: output.Path, KeepSize: output.KeepSize, Keeps: output.KeepFiles > 0 || output.KeepFree > 0,
+			})
 		}
 	}
 	if o.mode != "" {
