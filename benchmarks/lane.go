@@ -61,9 +61,13 @@ func (l *Lane) makeThreaded() error {
 		if err := switchGRO(l.pair.B.Name, true); err != nil {
 			return err
 		}
-		return pair.WriteSys("class/net/"+l.pair.B.Name+"/threaded", "1")
+		return makeThreaded(l.pair.B.Name)
 	})
 }
+
+// makeThreaded has the NAPI of an interface in the calling thread's namespace run in
+// kernel threads.
+func makeThreaded(iface string) error { return pair.WriteSys("class/net/"+iface+"/threaded", "1") }
 
 func switchGRO(iface string, on bool) error {
 	tool, err := ethtool.NewEthtool()

@@ -12,20 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pinNAPI pins the NAPI threads of the lane's receiving end to the receiver's
-// CPU, ahead of all ordinary processes, as the softirq of a network card is. It
-// returns their process ids. There are none before NAPI is on: once a program is
-// attached, or GRO is switched on.
-func (l *Lane) pinNAPI() ([]int, error) {
+// pinNAPI pins the NAPI threads of the lane's receiving end.
+func (l *Lane) pinNAPI() ([]int, error) { return pinNAPI(l.pair.B.Name) }
+
+// pinNAPI pins the NAPI threads of an interface to the receiver's CPU, ahead of all
+// ordinary processes, as the softirq of a network card is. It returns their process
+// ids. There are none before NAPI is on: once a program is attached, or GRO is
+// switched on.
+func pinNAPI(iface string) ([]int, error) {
 	deadline := time.Now().Add(2 * time.Second)
 	for {
-		pids, err := l.napiThreads()
+		pids, err := napiThreads(iface)
 		if err != nil {
 			return nil, err
 		}
 		if len(pids) == 0 {
 			if time.Now().After(deadline) {
-				return nil, fmt.Errorf("interface %q has no NAPI thread", l.pair.B.Name)
+				return nil, fmt.Errorf("interface %q has no NAPI thread", iface)
 			}
 			time.Sleep(time.Millisecond)
 			continue
@@ -34,21 +37,21 @@ func (l *Lane) pinNAPI() ([]int, error) {
 			err = errors.Join(err, unix.SchedSetaffinity(pid, setOf(receiverCPU)), prefer(pid))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("pin NAPI thread of %q: %w", l.pair.B.Name, err)
+			return nil, fmt.Errorf("pin NAPI thread of %q: %w", iface, err)
 		}
 		return pids, nil
 	}
 }
 
 // napiThreads finds the threads named "napi/INTERFACE-ID".
-func (l *Lane) napiThreads() (pids []int, err error) {
+func napiThreads(iface string) (pids []int, err error) {
 	names, err := filepath.Glob("/proc/[0-9]*/comm")
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
 		comm, err := os.ReadFile(name)
-		if err != nil || !strings.HasPrefix(string(comm), "napi/"+l.pair.B.Name+"-") {
+		if err != nil || !strings.HasPrefix(string(comm), "napi/"+iface+"-") {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))

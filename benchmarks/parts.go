@@ -28,6 +28,7 @@ var parts = []part{
 	{"rings", false, nil, (*suite).fullRings},
 	{"stages", false, nil, (*suite).fullStages},
 	{"growth", true, nil, (*suite).fullGrowth},
+	{"suricata", true, nil, (*suite).fullSuricata},
 	{"captures", true, (*suite).quickCaptures, (*suite).fullCaptures},
 }
 
@@ -151,4 +152,12 @@ func (s *suite) fullGrowth(ctx context.Context) {
 		s.Growth = append(s.Growth, points...)
 		return nil, err
 	})
+}
+
+func (s *suite) fullSuricata(ctx context.Context) {
+	for _, mix := range []Mix{small, full} {
+		s.attempt(ctx, captureName("suricata_vs_native", mix, 0), func() ([]Result, error) {
+			return compareSuricata(ctx, s.xdpeel, s.directory, mix, suricataRounds)
+		})
+	}
 }

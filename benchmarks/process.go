@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	startPatience = 5 * time.Second
+	startPatience = 20 * time.Second
 	stopPatience  = 10 * time.Second
 )
 
@@ -31,7 +31,7 @@ type Process struct {
 	err   error // of Wait, once ended
 
 	mu     sync.Mutex
-	speech bytes.Buffer // what it says on stderr
+	speech bytes.Buffer // what it says
 	wanted string       // what it says once it captures
 	ready  chan struct{}
 }
@@ -43,7 +43,7 @@ func StartProcess(ns *lab.Namespace, command []string, ready string) (*Process, 
 		cmd:   exec.Command(command[0], command[1:]...),
 		ended: make(chan struct{}), ready: make(chan struct{}), wanted: ready,
 	}
-	p.cmd.Stderr = p
+	p.cmd.Stdout, p.cmd.Stderr = p, p
 	// An interrupt from the terminal is for the benchmark, which ends the others.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err := ns.Do(func() error { return onCPU(receiverCPU, p.cmd.Start) })

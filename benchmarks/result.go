@@ -91,7 +91,6 @@ func (r Result) MarshalJSON() ([]byte, error) {
 // notBuilt are the comparisons whose part of xdpeel does not exist yet.
 func notBuilt() []Result {
 	reasons := []struct{ name, reason string }{
-		{"suricata_vs_native", "there is no such comparison yet"},
 		{"kernel_vxlan", "there is no such comparison yet"},
 		{"growth_outputs", "xdpeel has one output yet"},
 	}

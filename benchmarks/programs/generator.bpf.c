@@ -133,6 +133,8 @@ static __always_inline void write_outer(struct headers *headers, const volatile 
 	headers->ip.check = fold((__u64)size->outer_ip_sum + source);
 	headers->udp.source = bpf_htons(0xff80 | (stamp->flow & 0x7f));
 	headers->udp.len = bpf_htons(size->frame - ETH_HLEN - sizeof(struct iphdr));
+	/* Frames come back from whom they were sent to, who may have written over what he stripped. */
+	headers->vxlan_flags = bpf_htonl(1 << 27);
 	headers->vxlan_vni = bpf_htonl((cfg.first_vni + stamp->session) << 8);
 }
 
