@@ -41,6 +41,7 @@ fuzz: ## let the kernel, its C compiled natively and the reference judge the sam
 .PHONY: bench
 bench: ## measure xdpeel beside what people use today, and write the report (as root, some 35 minutes)
 	scripts/install-deps.sh bench
+	scripts/install-suricata.sh || true # a contender that is not there is listed as such
 	go run ./benchmarks
 
 .PHONY: generate
