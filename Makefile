@@ -7,6 +7,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZ_DURATION ?= 60s
+SOAK_DURATION ?= 5m
 export CGO_ENABLED := 0
 
 .PHONY: help
@@ -37,6 +38,10 @@ test-vm: ## run the kernel tests on the kernels that users have, in QEMU (KERNEL
 fuzz: ## let the kernel, its C compiled natively and the reference judge the same packets (FUZZ_DURATION=60s)
 	scripts/install-deps.sh generate
 	scripts/fuzz.sh $(FUZZ_DURATION)
+
+.PHONY: soak
+soak: ## have a storm of faults go over a daemon, as root (SOAK_DURATION=5m SOAK_SEED=1 replays one)
+	SOAK_DURATION=$(SOAK_DURATION) SOAK_SEED=$(SOAK_SEED) go test ./cmd/xdpeel -run '^TestFaultStorm$$' -count=1 -v -timeout 0
 
 .PHONY: bench
 bench: ## measure xdpeel beside what people use today, and write the report (as root, some 35 minutes)

@@ -93,7 +93,8 @@ type Archive struct {
 }
 
 // NewArchive opens the first file, unless files are split by session: then it makes
-// sure of the directory. Its error is that of NewFile.
+// sure of the directory. Its error is that of NewFile. A full disk is none: the next
+// Write or Flush tells of it, and packets are lost until Resume finds room.
 func NewArchive(o ArchiveOptions) (*Archive, error) {
 	pattern, err := newPattern(o.File.Path)
 	if err != nil {
@@ -123,7 +124,10 @@ func (a *Archive) open() error {
 		if err != nil {
 			return err
 		}
-		return f.begin(time.Now())
+		if err = f.begin(time.Now()); f.stopped == mirror.LossDiskFull {
+			a.pending, err = err, nil
+		}
+		return err
 	}
 	info, err := os.Stat(a.hidden.pattern.root)
 	if err == nil && !info.IsDir() {

@@ -183,6 +183,7 @@ func (f *File) begin(at time.Time) error {
 	}
 	f.buffer = f.format.begin(f.buffer[:0])
 	if err := f.drain("write"); err != nil {
+		f.run.name = "" // which is free again
 		return errors.Join(err, f.give(next.discard))
 	}
 	if f.retire == nil {

@@ -89,6 +89,25 @@ func (n *Namespace) Start(cmd *exec.Cmd) error {
 	return nil
 }
 
+// Renew closes the namespace and makes another of the same name; pause is called
+// between, while there is none. Not beside Do or Start.
+func (n *Namespace) Renew(pause func()) error {
+	err := errors.Join(netns.DeleteNamed(n.name), n.handle.Close())
+	pause()
+	if err == nil {
+		err = aside(func() (err error) {
+			if n.handle, err = netns.NewNamed(n.name); err != nil {
+				return err
+			}
+			return errors.Join(silenceIPv6(), raiseLoopback())
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("make namespace %q anew: %w", n.name, err)
+	}
+	return nil
+}
+
 // Close takes the namespace's name away, and with it all its interfaces once no
 // process or socket is left inside. Further calls do nothing.
 func (n *Namespace) Close() error { return n.remove() }

@@ -76,6 +76,37 @@ outputs: {small: {type: pcapng, path: %s/small.pcapng}, large: {type: pcapng, pa
 	}
 }
 
+// A daemon that starts on a full disk says so, counts, and writes once there is room.
+func TestRunStartsOnFullDisk(t *testing.T) {
+	w, full := newWire(t), t.TempDir()
+	if err := unix.Mount("tmpfs", full, "tmpfs", 0, "size=96k"); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(full, unix.MNT_DETACH)
+	filler := filepath.Join(full, "filler")
+	if err := os.WriteFile(filler, make([]byte, 96<<10), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := w.run(t, "sessions: [{vni: any}]\noutputs: {all: {type: pcapng, path: "+full+"/all.pcapng}}\n")
+	outer, inner := conversation()
+	n := uint64(len(inner))
+	w.send(t, outer...)
+	eventually(t, "losses are counted", func() bool { return d.statusLedger(t).Outputs["all"].Lost["disk_full"] == n })
+	d.await("output takes no packets")
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	d.await("output takes packets again")
+	w.send(t, outer...)
+	account := d.finish(t).Outputs["all"]
+	if account.Offered != 2*n || account.Delivered != n {
+		t.Errorf("account %+v, want %d delivered of %d", account, n, 2*n)
+	}
+	if diff := cmp.Diff(inner, readFrames(t, filepath.Join(full, "all.pcapng"))); diff != "" {
+		t.Errorf("packets (-want +got):\n%s", diff)
+	}
+}
+
 // remove removes the wire's interfaces, and remake makes others in their place.
 func (w *wire) remove(t *testing.T) {
 	t.Helper()

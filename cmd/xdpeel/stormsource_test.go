@@ -1,0 +1,216 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/frames"
+)
+
+// stormSource sends numbered packets of some sizes, two thousand a second, whatever
+// becomes of the wire. No number is sent twice.
+type stormSource struct {
+	wire  *wire
+	done  sync.WaitGroup
+	ended atomic.Bool
+
+	mu        sync.Mutex
+	paused    bool
+	idle      bool // paused, and nothing is being sent
+	disturbed int  // troubles that the wire has: what is sent meanwhile may not come
+	sent      uint64
+	atRisk    uint64 // of those sent, what was while the wire had trouble
+	history   []sentAt
+	failure   error
+}
+
+// sentAt is how many packets were sent until a time.
+type sentAt struct {
+	time time.Time
+	sent uint64
+}
+
+const (
+	stormPause = 400 * time.Microsecond // between two packets
+	numberAt   = 14 + 20 + 8            // of an inner frame: its UDP payload
+)
+
+func (w *wire) startSource() *stormSource {
+	x := &stormSource{wire: w}
+	x.done.Go(x.run)
+	return x
+}
+
+// stormFrame is the inner frame with a number: one in 64 is a jumbo frame, and every
+// other one goes to port 2.
+func stormFrame(n uint64) []byte {
+	payload := make([]byte, 40)
+	if n%64 == 0 {
+		payload = make([]byte, 4000)
+	}
+	binary.BigEndian.PutUint64(payload, n)
+	to := numberedTo
+	to.Port = uint16(2 + n%2)
+	return frames.UDPFrame(numberedFrom, to, payload)
+}
+
+func stormNumber(frame []byte) uint64 { return binary.BigEndian.Uint64(frame[numberAt:]) }
+
+func (x *stormSource) run() {
+	var sender *lab.Sender
+	for n := uint64(0); !x.ended.Load(); n++ {
+		time.Sleep(stormPause)
+		if x.rests() {
+			continue
+		}
+		var err error
+		if sender == nil {
+			sender, err = lab.OpenSender(x.wire.near.Namespace, x.wire.near.Name)
+		}
+		if err == nil {
+			err = sender.Send(frames.Wrap(stormFrame(n), 7, numberedFrom.Address, lab.Target))
+		}
+		x.count(err)
+		if err != nil && sender != nil && !errors.Is(err, unix.EMSGSIZE) { // the interface is another by now
+			sender.Close()
+			sender = nil
+		}
+	}
+	if sender != nil {
+		sender.Close()
+	}
+}
+
+func (x *stormSource) rests() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.idle = x.paused
+	return x.paused
+}
+
+func (x *stormSource) count(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case err != nil && x.disturbed == 0:
+		x.failure = errors.Join(x.failure, err)
+	case err == nil && x.disturbed > 0:
+		x.atRisk++
+		fallthrough
+	case err == nil:
+		x.sent++
+	}
+	if now := time.Now(); len(x.history) == 0 || now.Sub(x.history[len(x.history)-1].time) > 10*time.Millisecond {
+		x.history = append(x.history, sentAt{now, x.sent})
+	}
+}
+
+// pause returns once nothing is sent any more.
+func (x *stormSource) pause(t *testing.T) {
+	t.Helper()
+	x.set(func() { x.paused = true })
+	eventually(t, "the source rests", func() (idle bool) {
+		x.set(func() { idle = x.idle })
+		return idle
+	})
+}
+
+func (x *stormSource) resume() { x.set(func() { x.paused = false }) }
+
+// disturb says that the wire is about to have trouble, and settle that it has none
+// of this kind any more.
+func (x *stormSource) disturb() {
+	x.set(func() { x.disturbed++ })
+	time.Sleep(50 * time.Millisecond) // for what is on its way
+}
+
+func (x *stormSource) settle() { x.set(func() { x.disturbed-- }) }
+
+func (x *stormSource) set(change func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	change()
+}
+
+// since returns how many packets were sent since a time.
+func (x *stormSource) since(start time.Time) (n uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := len(x.history) - 1; i >= 0; i-- {
+		if n = x.sent - x.history[i].sent; x.history[i].time.Before(start) {
+			return n
+		}
+	}
+	return x.sent
+}
+
+func (x *stormSource) end() {
+	x.ended.Store(true)
+	x.done.Wait()
+}
+
+// stormListener is a consumer that reads the veth, from when all was at rest until
+// it is again.
+type stormListener struct {
+	receiver *lab.Receiver
+	before   uint64 // what had been delivered when it began
+	stopping atomic.Bool
+	done     chan struct{}
+	got      uint64
+	failure  error
+}
+
+func listenStorm(t *testing.T, c *consumer, before uint64) *stormListener {
+	t.Helper()
+	receiver, err := lab.OpenReceiver(c.Namespace, "xdpeel0-ids")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &stormListener{receiver: receiver, before: before, done: make(chan struct{})}
+	go l.run()
+	return l
+}
+
+// run counts packets, which must come in order.
+func (l *stormListener) run() {
+	defer close(l.done)
+	for next := uint64(0); ; {
+		frame, err := l.receiver.Receive(time.Now().Add(100 * time.Millisecond))
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && l.stopping.Load():
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, unix.ENETDOWN):
+		case err != nil:
+			l.failure = err
+			return
+		default:
+			if n := stormNumber(frame); n >= next {
+				next = n + 1
+			} else {
+				l.failure = errors.Join(l.failure, errors.New("packets came to the consumer out of order, or twice"))
+			}
+			l.got++
+		}
+	}
+}
+
+// end has it read what is there. It returns what came, and what its own buffer
+// could not hold.
+func (l *stormListener) end(t *testing.T) uint64 {
+	t.Helper()
+	l.stopping.Store(true)
+	<-l.done
+	lost, err := l.receiver.Lost()
+	if err := errors.Join(l.failure, err, l.receiver.Close()); err != nil {
+		t.Error(err)
+	}
+	return l.got + uint64(lost)
+}
