@@ -24,6 +24,7 @@ const (
 	LossTooLong        Loss = "too_long"        // the frame was longer than the interface's MTU allows
 	LossNoReader       Loss = "no_reader"       // nobody read the socket
 	LossReaderFiltered Loss = "reader_filtered" // the socket's reader had not asked for it
+	LossKilled         Loss = "killed"          // the daemon before was killed while it had it in hand
 	// LossRedirectFailed is that of packets that were sent into a veth and did not
 	// come out at the consumer's end: its queue was full, or one of its ends down, or
 	// the queue to another CPU full. The kernel tells nobody; they are what is missing.
@@ -51,7 +52,7 @@ func Losses() []Loss {
 		}
 	}
 	return append(all, LossDiskFull, LossWriteError, LossLimitReached, LossSampledOut, LossQueueFull, LossOutputClosed,
-		LossInterfaceDown, LossTxFull, LossTooLong, LossNoReader, LossReaderFiltered, LossRedirectFailed,
+		LossInterfaceDown, LossTxFull, LossTooLong, LossNoReader, LossReaderFiltered, LossKilled, LossRedirectFailed,
 		LossIOError, LossReadOnly, LossNoDirectory, LossSyncError, LossFileRemoved)
 }
 

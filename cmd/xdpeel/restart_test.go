@@ -218,3 +218,43 @@ func writtenNumbers(t *testing.T, pattern string) map[uint64]int {
 	}
 	return count
 }
+
+// An output that is gone, and whose slot another has, is told of by the next daemon too.
+func TestRestartKeepsAccountsOfGoneOutputs(t *testing.T) {
+	w, pins, dir, binary := newWire(t), newPins(t), t.TempDir(), buildBinary(t)
+	path := filepath.Join(dir, "xdpeel.yaml")
+	write := func(name string) {
+		t.Helper()
+		text := "interfaces: [far]\nhttp: 127.0.0.1:9478\npins: " + pins + "\nsessions: [{vni: any}]\n" +
+			"outputs: {" + name + ": {type: pcapng, path: " + filepath.Join(dir, name) + ".pcapng}}\n"
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first")
+	daemon := w.startProcess(t, binary, path)
+	defer func() {
+		exec.Command("ip", "netns", "exec", w.far.Namespace.Name(), binary, "detach", "-i", "far", "--pins", pins).Run()
+	}()
+	d := &runningDaemon{running: daemon.running, wire: w, url: "http://127.0.0.1:9478"}
+	daemon.await("msg=listening")
+	outer, inner := conversation()
+	w.send(t, outer...)
+	eventually(t, "packets are delivered", func() bool { return d.statusLedger(t).Outputs["first"].Delivered == uint64(len(inner)) })
+	for i, name := range []string{"second", "third", "fourth"} {
+		write(name)
+		if err := daemon.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "reload", func() bool { return strings.Count(daemon.stderr.String(), "configuration reloaded") == i+1 })
+		time.Sleep(2 * checkInterval) // in which the slot of the one before gets free
+	}
+	daemon.end(syscall.SIGTERM)
+	daemon = w.startProcess(t, binary, path)
+	daemon.await("msg=listening")
+	d.running = daemon.running
+	if got := d.statusLedger(t).Outputs["first"]; got.Offered != uint64(len(inner)) || got.Delivered != got.Offered {
+		t.Errorf("account of the output that is gone: %+v, want %d delivered", got, len(inner))
+	}
+	daemon.end(syscall.SIGTERM)
+}

@@ -179,14 +179,21 @@ func (s *storm) start() {
 func (s *storm) end(signal syscall.Signal) {
 	s.t.Helper()
 	s.look()
-	s.daemon.end(signal)
+	if err := s.daemon.cmd.Process.Signal(signal); err != nil {
+		s.t.Fatal(err)
+	}
+	err := s.daemon.cmd.Wait()
+	full := s.open["disk full or not"] != nil && strings.Contains(s.daemon.stderr.String(), "no space left") // where the last packets did not fit
+	if err != nil && signal == syscall.SIGTERM && !full {
+		s.t.Errorf("%v; said %s", err, s.daemon.stderr)
+	}
 	if signal == syscall.SIGKILL {
 		s.kills++
 		lost := s.source.since(time.Now().Add(-noteAge))
 		s.margin += lost
 		for name, account := range s.last.Outputs { // what may be missing now
 			if name != "ids" {
-				account.Offered -= min(account.Offered, lost)
+				account.Offered -= min(account.Offered, lost) // 0: nor the account itself
 			}
 		}
 	}

@@ -339,6 +339,7 @@ func (s *storm) unmountPins() {
 	if err := unix.Mount("bpf", s.bpffs, "bpf", 0, ""); err != nil {
 		s.t.Fatal(err)
 	}
+	s.awaitOff()
 	s.start()
 	s.source.resume()
 	s.listen()

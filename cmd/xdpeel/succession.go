@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
+	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
@@ -17,6 +20,7 @@ type outputNote struct {
 	Name    string               `json:"name"`
 	Account mirror.OutputAccount `json:"account"` // without what the kernel counts
 	Before  mirror.OutputAccount `json:"before"`  // what the kernel had counted for the slot when the name got it
+	Gone    bool                 `json:"gone"`    // the name has no slot any more: the note stands in a free one
 }
 
 // load loads the program: with `on_exit: keep` under pins, and over what an earlier
@@ -54,7 +58,10 @@ func readNotes(pins *loader.Pins) (notes map[int]outputNote, slots map[string]in
 		if err := json.Unmarshal(text, &note); err != nil {
 			return nil, nil, fmt.Errorf("read what an earlier daemon noted of slot %d: %w", slot, err)
 		}
-		notes[slot], slots[note.Name] = note, slot
+		notes[slot] = note
+		if !note.Gone {
+			slots[note.Name] = slot
+		}
 	}
 	return notes, slots, nil
 }
@@ -77,32 +84,66 @@ func (s *outputs) restore(notes map[int]outputNote) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for slot, note := range notes {
-		s.owners[slot] = slotOwner{note.Name, note.Before}
-		add(accountOf(s.past, note.Name), note.Account)
+		if !note.Gone {
+			s.owners[slot] = slotOwner{note.Name, note.Before}
+		}
+		account := accountOf(s.past, note.Name)
+		add(account, note.Account)
+		// A daemon that was killed had offered packets of which it was not known yet
+		// what would become of them.
+		account.Lose(mirror.LossKilled, note.Account.Offered-accountedFor(note.Account))
 	}
 }
 
-// note leaves notes to the next daemon.
+func accountedFor(account mirror.OutputAccount) uint64 {
+	sum := account.Delivered
+	for _, n := range account.Lost {
+		sum += n
+	}
+	return min(sum, account.Offered)
+}
+
+// note leaves notes to the next daemon: in each slot of the output that has it, and in
+// the others of those that are gone, as far as there is room.
 func (s *outputs) note() error {
-	users := s.userAccounts()
 	var errs []error
-	for slot, owner := range s.slotOwners() {
-		if owner.name == "" {
-			continue
+	for slot, note := range s.notes() {
+		var text []byte
+		var err error
+		if note.Name != "" {
+			text, err = json.Marshal(note)
 		}
-		note := outputNote{Name: owner.name, Before: owner.before}
-		if account := users[owner.name]; account != nil {
-			note.Account = *account
-		}
-		text, err := json.Marshal(note)
 		if err == nil {
 			err = s.program.Note(slot, text)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("leave a note of output %q: %w", owner.name, err))
+			errs = append(errs, fmt.Errorf("leave a note of output %q: %w", note.Name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// notes are those of all slots; one without a name is none.
+func (s *outputs) notes() (notes [abi.LimitOutputs]outputNote) {
+	users := s.userAccounts()
+	for slot, owner := range s.slotOwners() {
+		notes[slot] = outputNote{Name: owner.name, Before: owner.before}
+		if account := users[owner.name]; account != nil {
+			notes[slot].Account = *account
+			notes[slot].Account.Readers = nil // they do not outlive the daemon
+			delete(users, owner.name)
+		}
+	}
+	slot := 0
+	for _, name := range slices.Sorted(maps.Keys(users)) {
+		for slot < len(notes) && notes[slot].Name != "" {
+			slot++
+		}
+		if slot < len(notes) {
+			notes[slot] = outputNote{Name: name, Account: *users[name], Gone: true}
+		}
+	}
+	return notes
 }
 
 // keeps says whether the program is to stay when the daemon ends.
