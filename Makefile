@@ -8,6 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZ_DURATION ?= 60s
 SOAK_DURATION ?= 5m
+SOAK_SEED ?= $(shell date +%s)
 export CGO_ENABLED := 0
 
 .PHONY: help
@@ -40,7 +41,7 @@ fuzz: ## let the kernel, its C compiled natively and the reference judge the sam
 	scripts/fuzz.sh $(FUZZ_DURATION)
 
 .PHONY: soak
-soak: ## have a storm of faults go over a daemon, as root (SOAK_DURATION=5m SOAK_SEED=1 replays one)
+soak: ## have a storm of faults go over a daemon, as root (SOAK_DURATION=5m; SOAK_SEED=n for one that was)
 	SOAK_DURATION=$(SOAK_DURATION) SOAK_SEED=$(SOAK_SEED) go test ./cmd/xdpeel -run '^TestFaultStorm$$' -count=1 -v -timeout 0
 
 .PHONY: bench
