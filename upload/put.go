@@ -51,10 +51,13 @@ func (s *store) putParts(ctx context.Context, o *object, partSize int64) (err er
 		return err
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.abort(o.key, id))
+		if err == nil {
+			err = setAttribute(o.File, multipartAttribute, "")
+			return
 		}
-		err = errors.Join(err, setAttribute(o.File, multipartAttribute, ""))
+		// The mark stays: a part that was under way may have come after this, and the
+		// next attempt gives the upload up once more.
+		err = errors.Join(err, s.abort(o.key, id))
 	}()
 	parts, err := s.sendParts(ctx, o, id, partSize)
 	if err != nil {
@@ -67,8 +70,14 @@ func (s *store) putParts(ctx context.Context, o *object, partSize int64) (err er
 	return err
 }
 
-// begin begins an upload in parts, and has the file say so.
+// begin begins an upload in parts, and has the file say so. It is not called off: an
+// upload whose id nobody has could not be given up.
 func (s *store) begin(ctx context.Context, o *object) (id string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
 	created, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: &s.Bucket, Key: &o.key, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
 		Metadata: map[string]string{sumKey: o.sums.whole}, StorageClass: types.StorageClass(s.StorageClass),
@@ -145,6 +154,7 @@ func (s *store) abortLeft(ctx context.Context, o *object) {
 	}
 	if err := s.abort(key, id); err != nil {
 		s.Log.Warn("an upload in parts is not given up", "key", key, "error", err, "hint", "have the bucket delete incomplete uploads")
+		return
 	}
 	_ = setAttribute(o.File, multipartAttribute, "") // it is set anew, or of no use
 }

@@ -157,13 +157,18 @@ func TestUploadGoesOn(t *testing.T) {
 		t.Errorf("%d uploads in parts are left", left)
 	}
 	// One that is killed leaves a mark, by which the next gives its upload up.
-	opened, err := os.Open(paths[5])
+	wanted[key("g.pcapng")] = content(7, 2*minPartSize)
+	paths = append(paths, write(t, directory, "g.pcapng", wanted[key("g.pcapng")]))
+	opened, err := os.Open(paths[6])
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer opened.Close()
-	leaveUpload(t, o, opened, key("f.pcapng"))
-	if attribute(paths[5], multipartAttribute) == "" {
+	leaveUpload(t, o, opened, key("g.pcapng"))
+	if left := s.leftUploads(t, o); left != 1 {
+		t.Errorf("%d uploads in parts are left, want the one that nobody gave up", left)
+	}
+	if attribute(paths[6], multipartAttribute) == "" {
 		t.Skip("needs a file system with attributes")
 	}
 	next := newQueue(t, o)

@@ -144,6 +144,10 @@ func (s *store) put(ctx context.Context, o *object, partSize int64) (taken bool,
 	if o.size <= partSize {
 		err = s.putWhole(ctx, o)
 	} else {
+		// Only the end of an upload in parts would tell that the key is taken.
+		if same, err := s.has(ctx, o); err == nil {
+			return !same, nil
+		}
 		err = s.putParts(ctx, o, partSize)
 	}
 	if err != nil && !isTaken(err) {
