@@ -39,6 +39,7 @@ type Counts struct {
 type file struct {
 	path, name string
 	size       int64
+	isDeleted  bool
 }
 
 // Queue are the files that the store is to have.
@@ -88,19 +89,20 @@ func (q *Queue) Offer(path, name string) {
 	if _, ok := q.under[path]; ok || slices.ContainsFunc(q.waiting, func(f file) bool { return f.path == path }) {
 		return
 	}
-	q.waiting = append(q.waiting, file{path, name, info.Size()})
+	q.waiting = append(q.waiting, file{path: path, name: name, size: info.Size()})
 	q.changed.Broadcast()
 }
 
-// Drop is of a file that is deleted.
+// Drop is of a file that is deleted. One that is under way may yet come to the store.
 func (q *Queue) Drop(path string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	before := len(q.waiting)
 	q.waiting = slices.DeleteFunc(q.waiting, func(f file) bool { return f.path == path })
-	_, isUnderWay := q.under[path]
-	if len(q.waiting) < before || isUnderWay {
-		q.counts.Dropped++
+	q.counts.Dropped += uint64(before - len(q.waiting))
+	if f, ok := q.under[path]; ok {
+		f.isDeleted = true
+		q.under[path] = f
 	}
 }
 
@@ -185,6 +187,7 @@ func (q *Queue) take() (file, bool) {
 func (q *Queue) settle(f file, err error) (answered <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	f = q.under[f.path]
 	delete(q.under, f.path)
 	switch {
 	case err == nil:
@@ -193,6 +196,9 @@ func (q *Queue) settle(f file, err error) (answered <-chan struct{}) {
 		q.counts.Error, q.isDown = "", false
 		close(q.answered)
 		q.answered = make(chan struct{})
+		return nil
+	case f.isDeleted:
+		q.counts.Dropped++
 		return nil
 	case errors.Is(err, fs.ErrNotExist): // whoever deleted it has said so
 		return nil

@@ -141,9 +141,6 @@ func (s *server) leftUploads(t *testing.T, o Options) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, upload := range listed.Uploads {
-		t.Logf("left: %s", *upload.Key)
-	}
 	return len(listed.Uploads)
 }
 
