@@ -85,10 +85,10 @@ func (s *storm) finalLedger() *mirror.Ledger {
 func (s *storm) checkEnd() {
 	s.t.Helper()
 	s.hush()
-	if complaint := s.hangUp(stormShapes[0].text()); complaint != "" {
+	s.shape = lastShape
+	if complaint := s.hangUp(s.shape.text()); complaint != "" {
 		s.t.Errorf("refused: %s", complaint)
 	}
-	s.shape = stormShapes[0]
 	s.awaitReady()
 	s.rest()
 	s.checkLeaks()
@@ -134,7 +134,7 @@ func (s *storm) checkFiles(output string) {
 			delivered += account.Delivered
 		}
 	}
-	if parts, _ := filepath.Glob(filepath.Join(s.disk, "."+output+"*")); len(parts) > 0 {
+	if parts, _ := filepath.Glob(filepath.Join(s.disk, output+"*.part")); len(parts) > 0 {
 		s.t.Errorf("left %v behind", parts)
 	}
 	paths, _ := filepath.Glob(filepath.Join(s.disk, output+"*"))
@@ -267,25 +267,23 @@ func (s *storm) detach() {
 	}
 }
 
+// hasProgram says whether there is an XDP program on an interface.
+func (s *storm) hasProgram(namespace *lab.Namespace, name string) (has bool) {
+	s.t.Helper()
+	s.change(namespace, name, func(iface netlink.Link) error {
+		has = iface.Attrs().Xdp != nil && iface.Attrs().Xdp.Attached
+		return nil
+	})
+	return has
+}
+
 // awaitOff waits until the programs are off whose pins went with their file system:
 // the kernel does that a moment later.
 func (s *storm) awaitOff() {
 	s.t.Helper()
-	for _, name := range []string{"far", "xdpeel0"} {
-		eventually(s.t, "no program is on "+name, func() (off bool) {
-			s.change(s.wire.far.Namespace, name, func(iface netlink.Link) error {
-				off = iface.Attrs().Xdp == nil || !iface.Attrs().Xdp.Attached
-				return nil
-			})
-			return off
-		})
-	}
-	eventually(s.t, "no program is on the consumer's end", func() (off bool) {
-		s.change(s.ids.Namespace, "xdpeel0-ids", func(iface netlink.Link) error {
-			off = iface.Attrs().Xdp == nil || !iface.Attrs().Xdp.Attached
-			return nil
-		})
-		return off
+	far := s.wire.far.Namespace
+	eventually(s.t, "no program is on any interface", func() bool {
+		return !s.hasProgram(far, "far") && !s.hasProgram(far, "xdpeel0") && !s.hasProgram(s.ids.Namespace, "xdpeel0-ids")
 	})
 }
 

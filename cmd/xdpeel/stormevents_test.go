@@ -103,7 +103,10 @@ func (s *storm) oursDown() (end func()) {
 
 func (s *storm) theirsDown() (end func()) {
 	s.change(s.ids.Namespace, "xdpeel0-ids", netlink.LinkSetDown)
-	return func() { s.change(s.ids.Namespace, "xdpeel0-ids", netlink.LinkSetUp) }
+	return func() {
+		s.reader.shaken++
+		s.change(s.ids.Namespace, "xdpeel0-ids", netlink.LinkSetUp)
+	}
 }
 
 func mtu(bytes int) func(netlink.Link) error {
@@ -165,8 +168,9 @@ func (s *storm) remake() {
 		s.wire.remake(s.t)
 		back = time.Now()
 	})
-	s.awaitReady()
+	eventually(s.t, "the program is on the interface", func() bool { return s.hasProgram(s.wire.far.Namespace, "far") })
 	took := time.Since(back)
+	s.awaitReady()
 	s.back = max(s.back, took)
 	if took > backPatience {
 		s.t.Errorf("attached again after %v", took)

@@ -43,6 +43,11 @@ var stormShapes = []stormShape{
 	{name: "a compressed output", sessions: anySession, more: "  packed: {type: pcapng, path: DISK/packed.pcapng.zst}\n"},
 }
 
+// lastShape has all outputs: each mends what was left of its files.
+var lastShape = stormShape{name: "all outputs", sessions: anySession, more: `  extra: {type: pcapng, path: DISK/extra.pcapng, sample: {one_in: 2, by: packet}}
+  packed: {type: pcapng, path: DISK/packed.pcapng.zst}
+`}
+
 // badShapes are configurations that change nothing.
 var badShapes = []struct {
 	name   string

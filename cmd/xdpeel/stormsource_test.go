@@ -162,6 +162,7 @@ func (x *stormSource) end() {
 type stormListener struct {
 	receiver *lab.Receiver
 	before   uint64 // what had been delivered when it began
+	shaken   int    // how often its interface has come up: the socket learns of that a moment later
 	stopping atomic.Bool
 	done     chan struct{}
 	got      uint64
