@@ -36,6 +36,7 @@ type storm struct {
 	reader *stormListener // nil: nobody reads the veth
 
 	daemon *process
+	before *process // the daemon before; nil: there was none
 	shape  stormShape
 	open   map[string]func() // troubles that have begun, and how each ends
 	last   *mirror.Ledger    // the reading before; nil: of this count there was none
@@ -83,7 +84,11 @@ func newStorm(t *testing.T, seed uint64) *storm {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("replay: make soak SOAK_SEED=%d\n%s\nthe last daemon said:\n%s", seed, strings.Join(s.log, "\n"), s.daemon.stderr)
+			t.Logf("replay: make soak SOAK_SEED=%d\n%s", seed, strings.Join(s.log, "\n"))
+			if s.before != nil {
+				t.Logf("the last daemon but one said:\n%s", s.before.stderr)
+			}
+			t.Logf("the last daemon said:\n%s", s.daemon.stderr)
 		}
 	})
 	s.mount("tmpfs", s.disk, diskSize)
@@ -168,7 +173,7 @@ func (s *storm) launch() *process {
 // start starts a daemon, and sees that it goes on where the one before was.
 func (s *storm) start() {
 	s.t.Helper()
-	s.daemon = s.launch()
+	s.before, s.daemon = s.daemon, s.launch()
 	s.daemon.await("msg=listening")
 	if took := strings.Contains(s.daemon.stderr.String(), "are taken over"); took != (s.last != nil) {
 		s.t.Fatalf("takes over %v, want %v", took, s.last != nil)
