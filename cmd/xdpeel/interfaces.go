@@ -73,7 +73,11 @@ func (w *watchedInterface) check(program *loader.Program, now time.Time) {
 		hint = "somebody took the program off: restart xdpeel to have it on again"
 	}
 	w.log.Error("no packets are captured here any more", "error", err, "waits_for_interface", !w.takenOff, "hint", hint)
-	if err := w.detach(); err != nil {
+	end := w.leave // its pin stays, or the next daemon would take what is pinned for unfinished
+	if w.takenOff {
+		end = w.detach
+	}
+	if err := end(); err != nil {
 		w.log.Error("attachment is not closed in order", "error", err, "hint", "`bpftool net` tells whether the program is still on")
 	}
 }

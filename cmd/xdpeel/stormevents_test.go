@@ -32,6 +32,7 @@ var stormEvents = []stormEvent{
 	{"consumer's end with a smaller MTU", 1, trouble("consumer's end with a smaller MTU", (*storm).theirSmallMTU)},
 	{"disk full or not", 3, trouble("disk full or not", (*storm).fillDisk)},
 	{"mirrored interface deleted and made again", 2, (*storm).remake},
+	{"SIGKILL while the mirrored interface is gone", 1, (*storm).killWithoutInterface},
 	{"consumer killed and started again", 1, (*storm).anotherReader},
 	{"consumer's namespace killed and made again", 1, (*storm).anotherNamespace},
 	{"reader of the socket", 2, (*storm).readSocket},
@@ -175,6 +176,21 @@ func (s *storm) remake() {
 	if took > backPatience {
 		s.t.Errorf("attached again after %v", took)
 	}
+	s.source.settle()
+}
+
+// killWithoutInterface kills a daemon that waits for its interface: its counters are
+// taken over all the same.
+func (s *storm) killWithoutInterface() {
+	s.t.Helper()
+	s.calm()
+	s.source.disturb()
+	s.wire.remove(s.t)
+	s.daemon.await("no packets are captured here any more")
+	s.end(syscall.SIGKILL)
+	s.source.set(func() { s.wire.remake(s.t) })
+	s.start()
+	s.awaitReady()
 	s.source.settle()
 }
 
