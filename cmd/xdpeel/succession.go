@@ -125,14 +125,16 @@ func (s *outputs) note() error {
 
 // notes are those of all slots; one without a name is none.
 func (s *outputs) notes() (notes [abi.LimitOutputs]outputNote) {
-	users := s.userAccounts()
+	users, unclaimed := s.userAccounts(), s.backlog.Unclaimed()
 	for slot, owner := range s.slotOwners() {
-		notes[slot] = outputNote{Name: owner.name, Before: owner.before}
+		note := outputNote{Name: owner.name, Before: owner.before}
 		if account := users[owner.name]; account != nil {
-			notes[slot].Account = *account
-			notes[slot].Account.Readers = nil // they do not outlive the daemon
+			note.Account = *account
+			note.Account.Readers = nil // they do not outlive the daemon
 			delete(users, owner.name)
 		}
+		note.take(unclaimed[slot])
+		notes[slot] = note
 	}
 	slot := 0
 	for _, name := range slices.Sorted(maps.Keys(users)) {
@@ -144,6 +146,16 @@ func (s *outputs) notes() (notes [abi.LimitOutputs]outputNote) {
 		}
 	}
 	return notes
+}
+
+// take puts into the account what this daemon, and not the kernel, counts for a slot.
+func (n *outputNote) take(unclaimed uint64) {
+	earlier := n.Before.Lost[mirror.LossOutputClosed]
+	n.Before.Lost = maps.Clone(n.Before.Lost)
+	delete(n.Before.Lost, mirror.LossOutputClosed)
+	n.Before.Offered -= earlier
+	n.Account.Offered += unclaimed - earlier
+	n.Account.Lose(mirror.LossOutputClosed, unclaimed-earlier)
 }
 
 // keeps says whether the program is to stay when the daemon ends.
