@@ -7,21 +7,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "hash.h"
 #include "headers.h"
 #include "maps.h"
-
-/* Steps one word into a hash: multiply, and fold the high half back (constants: docs/judgement.md). */
-static __always_inline __u64 mix(__u64 hash, __u64 word)
-{
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-	return hash ^ hash >> 32;
-}
-
-/* The same in both directions, since sum and difference are. */
-static __always_inline __u64 mix_pair(__u64 hash, __u64 a, __u64 b)
-{
-	return mix(mix(hash, a ^ b), a + b);
-}
 
 /* The hash of a packet's own headers. What is not IP belongs to the flow of its MAC addresses. */
 static __always_inline __u32 hash_headers(__u64 seed, const struct headers *headers)
@@ -42,14 +30,6 @@ static __always_inline __u32 hash_headers(__u64 seed, const struct headers *head
 	return hash ^ hash >> 32;
 }
 
-/* One of `n` (from 1) places for a flow. Another `purpose` spreads the same flows in another way. */
-static __always_inline __u32 place_of_flow(__u32 flow, __u64 purpose, __u32 n)
-{
-	__u64 hash = mix(purpose, flow) * 0xd6e8feb86659fd93;
-
-	return (__u64)(__u32)(hash ^ hash >> 32) * n >> 32;
-}
-
 static __always_inline struct datagram_key datagram_of(__u32 vni, const struct headers *headers)
 {
 	bool ipv4 = (headers->family & ~FAMILY_TAGGED) == FAMILY_IPV4;
@@ -64,13 +44,18 @@ static __always_inline struct datagram_key datagram_of(__u32 vni, const struct h
 	};
 }
 
-/* A later fragment has no ports: it belongs to the flow of its first fragment, where that was seen. */
-static __noinline __u32 flow_of(__u64 seed, __u32 vni, const struct headers *headers)
+/*
+ * The hash of a packet's flow. A later fragment has no ports: it belongs to the flow
+ * of its first fragment, where that was seen. A function that the verifier proves once.
+ */
+__noinline __u32 flow_of(__u64 seed, __u32 vni, const struct headers *headers)
 {
-	__u32 hash = hash_headers(seed, headers);
 	struct datagram_key key;
-	__u32 *first;
+	__u32 *first, hash;
 
+	if (!headers)
+		return 0;
+	hash = hash_headers(seed, headers);
 	if (headers->fragment == FRAGMENT_NONE)
 		return hash;
 	key = datagram_of(vni, headers);

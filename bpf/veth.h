@@ -15,8 +15,9 @@
 #include "abi.h"
 #include "config.h"
 #include "ethernet.h"
+#include "frame.h"
+#include "hash.h"
 #include "maps.h"
-#include "reduce.h"
 
 /* What place_of_flow is asked for. */
 #define PURPOSE_VETH 1

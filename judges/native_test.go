@@ -68,7 +68,7 @@ func TestPanelNoticesDefects(t *testing.T) {
 		{"half of a sparse class", "filter.h", "i < CLASS_WORDS; i++)\n\t\t\trules", "i < CLASS_WORDS / 2; i++)\n\t\t\trules"},
 		{"classes that hold any value", "policy.h", "(value.high ^ class->value) & class->mask", "false"},
 		{"fragments forgotten", "reduce.h", "return first ? *first : hash", "return first ? hash : hash"},
-		{"flows of one direction", "reduce.h", "mix(mix(hash, a ^ b), a + b)", "mix(mix(hash, a), b)"},
+		{"flows of one direction", "hash.h", "mix(mix(hash, a ^ b), a + b)", "mix(mix(hash, a), b)"},
 		{"sampling one late", "reduce.h", "count->candidates++ % one_in", "++count->candidates % one_in"},
 		{"headers not snapped", "deliver.h", "wanted->snap_headers && headers", "false && headers"},
 		{"allowed sources ignored", "session.h", "if (!head->only_allowed)", "if (true)"},
