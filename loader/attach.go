@@ -174,6 +174,9 @@ func (p *Program) newAttachment(iface netlink.Link, mode Mode, held link.Link, p
 	} else if p.pins != nil && !adopted {
 		err = held.Pin(p.pins.path(linkPrefix + iface.Attrs().Name))
 	}
+	if err == nil && mode == ModeGeneric && !movesGeneric() {
+		err = p.stayPut()
+	}
 	if err != nil {
 		return nil, errors.Join(err, held.Detach(), held.Close(), program.Close())
 	}

@@ -27,6 +27,7 @@ type Program struct {
 	pins       *Pins    // nil: nothing is to outlive the process
 	forgotten  []string // directories of pins that were taken over
 	generation uint32   // of the policy; 0 before the first
+	staysPut   bool     // frames are not moved to the CPU of their flow
 
 	selfTest uint64 // what tells the frames of the self-test
 	vethsMu  sync.Mutex

@@ -92,7 +92,7 @@ func (v *Veth) open() error {
 // announce tells the program that there is a veth now.
 func (v *Veth) announce() error {
 	value := bpf.XdpeelVeth{FrameMax: uint32(v.MTU + mirror.EthernetLength + vlanTag)}
-	if v.Queues > 1 {
+	if v.Queues > 1 && !v.program.staysPut {
 		value.Lanes = uint32(v.Queues)
 	}
 	if v.Tagged {

@@ -261,6 +261,9 @@ func TestVethQueues(t *testing.T) {
 			if err := f.program.maps.VethAccounts.Lookup(uint32(slotOfVeth), &cpus); err != nil {
 				t.Fatal(err)
 			}
+			if mode == ModeGeneric && !movesGeneric() {
+				return // each frame stays where it came
+			}
 			for cpu, n := range want {
 				if cpus[cpu].Arrived != n {
 					t.Errorf("%d frames arrived on CPU %d, want %d", cpus[cpu].Arrived, cpu, n)

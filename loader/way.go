@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/bpf/abi"
 )
 
 // fragments says whether a program is loaded for frames of several buffers.
@@ -78,6 +79,28 @@ func (p *Program) openLanes(n int) error {
 		}
 	}
 	return nil
+}
+
+// movesGeneric says whether this kernel moves frames of generic mode to another CPU
+// without losing any. Before Linux 6.15 it went on with the first of several that
+// came at once, and gave the others to the host as they were
+// (cpu_map_bpf_prog_run_skb, kernel/bpf/cpumap.c).
+func movesGeneric() bool {
+	var major, minor int
+	_, err := fmt.Sscanf(kernelRelease(), "%d.%d", &major, &minor)
+	return err == nil && (major > 6 || major == 6 && minor >= 15)
+}
+
+// stayPut has all frames stay on the CPU that they come to, from now on.
+func (p *Program) stayPut() error {
+	p.staysPut = true
+	var errs []error
+	for slot := range abi.LimitOutputs {
+		if v := p.vethIn(slot); v != nil {
+			errs = append(errs, v.announce())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // lead has a slot lead to an interface of the calling thread's network namespace.
