@@ -112,7 +112,7 @@ static __always_inline int send_to_port(__u32 slot)
 	return verdict;
 }
 
-/* Moves a stripped frame to the CPU of its flow, where end_of_lane sends it on. */
+/* Moves a stripped frame to the CPU of its flow, where xdpeel_lane sends it on. */
 static __always_inline int send_to_lane(struct xdp_md *ctx, __u32 slot, __u32 lane)
 {
 	struct lane_header header = { .slot = slot };

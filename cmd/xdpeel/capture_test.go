@@ -79,28 +79,10 @@ func (w *wire) send(t *testing.T, list ...[]byte) {
 	}
 }
 
-// lockedBuffer may be written and read at once.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
-}
-
 // running is a command line that goes on beside the test.
 type running struct {
 	t      *testing.T
-	stderr *lockedBuffer
+	stderr *lab.Transcript
 	stop   context.CancelFunc // what a signal does
 	status chan int
 }
@@ -117,7 +99,7 @@ func (w *wire) start(t *testing.T, stdout io.Writer, args ...string) *running {
 func (w *wire) launch(t *testing.T, env *environment, args ...string) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	r := &running{t: t, stderr: new(lockedBuffer), stop: stop, status: make(chan int, 1)}
+	r := &running{t: t, stderr: new(lab.Transcript), stop: stop, status: make(chan int, 1)}
 	env.stdin, env.stderr = strings.NewReader(""), r.stderr
 	go func() {
 		status := -1
@@ -250,7 +232,7 @@ func TestCaptureIntoTshark(t *testing.T) {
 	defer read.Close()
 	cmd := exec.CommandContext(t.Context(), tshark, "-n", "-l", "-r", "-", "-T", "fields", "-e", "frame.interface_name", "-e", "_ws.col.Protocol")
 	cmd.Stdin = read
-	lines := new(lockedBuffer)
+	lines := new(lab.Transcript)
 	cmd.Stdout = lines
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -293,7 +275,7 @@ func TestCapturePipeCloses(t *testing.T) {
 func TestCaptureLines(t *testing.T) {
 	w := newWire(t)
 	outer, _ := conversation()
-	stdout := new(lockedBuffer)
+	stdout := new(lab.Transcript)
 	capture := w.start(t, stdout, "-c", fmt.Sprint(len(outer)))
 	w.send(t, outer...)
 	capture.end(0)
@@ -496,7 +478,7 @@ func TestKilledCaptureLeavesNothing(t *testing.T) {
 	outer, want := conversation()
 	out := filepath.Join(t.TempDir(), "out.pcapng")
 	cmd := exec.Command(buildBinary(t), "capture", "-i", w.far.Name, "-w", out)
-	stderr := new(lockedBuffer)
+	stderr := new(lab.Transcript)
 	cmd.Stderr = stderr
 	if err := w.far.Namespace.Start(cmd); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/xdpeel/xdpeel/lab"
 )
 
 // memoryGroup is a control group with a limit of memory.
@@ -83,7 +85,7 @@ func TestRunMemoryLimit(t *testing.T) {
 
 	mebibytes, _ := strconv.ParseInt(needs[1], 10, 64)
 	group.limit(t, mebibytes<<20)
-	stderr := new(lockedBuffer)
+	stderr := new(lab.Transcript)
 	cmd = group.enter(binary, "run", "--config", path)
 	cmd.Stderr = stderr
 	if err := w.far.Namespace.Start(cmd); err != nil {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab"
 )
 
 // somebody is a user who is not root.
@@ -59,7 +61,7 @@ func TestRunPrivileges(t *testing.T) {
 	needed := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
 	for _, missing := range needed {
 		rest := slices.DeleteFunc(slices.Clone(needed), func(c uintptr) bool { return c == missing })
-		said := new(lockedBuffer)
+		said := new(lab.Transcript)
 		cmd := unprivileged(t, rest, binary, "run", "--config", path)
 		cmd.Stderr = said
 		if err := w.far.Namespace.Start(cmd); err != nil {
@@ -75,7 +77,7 @@ func TestRunPrivileges(t *testing.T) {
 		t.Errorf("%v: left %v behind", err, left)
 	}
 
-	stderr := new(lockedBuffer)
+	stderr := new(lab.Transcript)
 	cmd := unprivileged(t, needed, binary, "run", "--config", path)
 	cmd.Stderr = stderr
 	if err := w.far.Namespace.Start(cmd); err != nil {
@@ -156,7 +158,7 @@ func TestRunWithoutPrivileges(t *testing.T) {
 	d := &runningDaemon{wire: w, dir: t.TempDir()}
 	d.write(t, daemonConfig(everything))
 	cmd := exec.Command(buildBinary(t), "run", "--config", d.path("xdpeel.yaml"))
-	stderr := new(lockedBuffer)
+	stderr := new(lab.Transcript)
 	cmd.Stderr = stderr
 	if err := w.far.Namespace.Start(cmd); err != nil {
 		t.Fatal(err)
@@ -229,7 +231,7 @@ func TestRunKeepsWithoutPrivileges(t *testing.T) {
 	}
 	outer, _ := conversation()
 	for round := range 3 {
-		stderr := new(lockedBuffer)
+		stderr := new(lab.Transcript)
 		cmd := unprivileged(t, []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}, binary, "run", "--config", path)
 		cmd.Stderr = stderr
 		if err := w.far.Namespace.Start(cmd); err != nil {
@@ -277,7 +279,7 @@ func TestHiddenHolder(t *testing.T) {
 		{"detach -i far", `missing privilege: CAP_SYS_ADMIN`},
 		{"doctor -i far", `xdpeel would not run on far as asked`},
 	} {
-		said := new(lockedBuffer)
+		said := new(lab.Transcript)
 		cmd := unprivileged(t, needed, binary, strings.Fields(test.line)...)
 		cmd.Stderr = said
 		if err := w.far.Namespace.Start(cmd); err != nil {

@@ -52,7 +52,7 @@ type process struct {
 
 func (w *wire) startProcess(t *testing.T, binary, path string) *process {
 	t.Helper()
-	p := &process{&running{t: t, stderr: new(lockedBuffer)}, exec.Command(binary, "run", "--config", path)}
+	p := &process{&running{t: t, stderr: new(lab.Transcript)}, exec.Command(binary, "run", "--config", path)}
 	p.cmd.Stderr = p.stderr
 	if err := w.far.Namespace.Start(p.cmd); err != nil {
 		t.Fatal(err)

@@ -200,7 +200,7 @@ func TestRunSignals(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(buildBinary(t), "run", "--config", path)
-	stderr := new(lockedBuffer)
+	stderr := new(lab.Transcript)
 	cmd.Stderr = stderr
 	if err := w.far.Namespace.Start(cmd); err != nil {
 		t.Fatal(err)

@@ -50,7 +50,7 @@ func TestRunSocket(t *testing.T) {
 
 	out, ledgerPath := d.path("udp.pcapng"), d.path("udp.json")
 	udp := d.captureAlong(t, io.Discard, "-w", out, "--ledger", ledgerPath, "-s", "60", "udp")
-	lines := new(lockedBuffer)
+	lines := new(lab.Transcript)
 	web := d.captureAlong(t, lines, "--vni", "12345")
 	all := rawReader(t, d.path("live.sock"), "\n")
 	eventually(t, "three read", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 3 })
@@ -248,7 +248,7 @@ func TestCaptureJoinsDaemon(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v: socket %v, want one of mode 0600", err, info)
 	}
-	pipe := new(lockedBuffer)
+	pipe := new(lab.Transcript)
 	r := w.launch(t, &environment{stdout: pipe, runtime: directory}, "capture", "-i", "far", "-w", "-", "-c", "7")
 	r.await("through the daemon's socket")
 	outer, inner := conversation()

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -48,8 +49,8 @@ type storm struct {
 	seen   kernelObjects
 }
 
-// noteAge is how old a killed daemon's notes may be (docs/run.md): a quarter of a second,
-// and what it takes to be given a CPU on a machine with more to do.
+// noteAge is how old a killed daemon's notes may be (docs/run.md): half a second, and
+// what it takes to be given a CPU on a machine with more to do.
 const noteAge = 2 * time.Second
 
 // A daemon through which a storm goes loses nothing uncounted, counts nothing twice,
@@ -160,7 +161,7 @@ func (s *storm) launch() *process {
 	s.t.Helper()
 	s.write(s.shape.text())
 	p := &process{
-		&running{t: s.t, stderr: new(lockedBuffer)},
+		&running{t: s.t, stderr: new(lab.Transcript)},
 		s.group.enter(s.binary, "run", "--config", s.path("xdpeel.yaml"), "--ledger", s.path("ledger.json")),
 	}
 	p.cmd.Stderr = p.stderr

@@ -14,8 +14,8 @@ import (
 )
 
 // outputNote is what a daemon leaves to the next about the output in a slot, so that
-// its account goes on. (A daemon that is killed has left what was so a quarter of
-// a second before.)
+// its account goes on. (A daemon that is killed has left what was so half a second
+// before: checkInterval.)
 type outputNote struct {
 	Name    string               `json:"name"`
 	Account mirror.OutputAccount `json:"account"` // without what the kernel counts

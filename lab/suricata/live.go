@@ -1,13 +1,11 @@
 package suricata
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -21,7 +19,7 @@ const patience = 30 * time.Second
 type Live struct {
 	directory string
 	command   *exec.Cmd
-	said      lockedBuffer
+	said      lab.Transcript
 	ended     chan struct{} // closed once the process has ended
 	endErr    error
 }
@@ -129,21 +127,3 @@ func (l *Live) Kill() {
 }
 
 func (l *Live) socket() string { return filepath.Join(l.directory, socketFile) }
-
-// lockedBuffer may be written and read at once.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
-}
