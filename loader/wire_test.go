@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ type listener struct {
 	attachment *Attachment
 	reader     *Reader
 	packets    []mirror.Packet
+	taken      atomic.Uint64 // how many packets there are, for those who may not look at them yet
 	done       chan error
 }
 
@@ -56,10 +58,11 @@ func (l *listener) collect() error {
 			packet.Data = slices.Clone(packet.Data)
 			l.packets = append(l.packets, packet)
 		}
+		l.taken.Store(uint64(len(l.packets)))
 	}
 }
 
-// end takes the program off and returns the ledger and what the rings lost.
+// end takes the program off and returns the ledger and what the rings lost, for all outputs.
 // After it, packets holds all that was delivered.
 func (l *listener) end() (*mirror.Ledger, map[mirror.Loss]uint64) {
 	l.t.Helper()
@@ -84,7 +87,13 @@ func (l *listener) end() (*mirror.Ledger, map[mirror.Loss]uint64) {
 	if sum != ledger.Received {
 		l.t.Errorf("%d frames received, %d with an outcome", ledger.Received, sum)
 	}
-	return ledger, slots[0].Lost
+	lost := map[mirror.Loss]uint64{}
+	for _, slot := range slots {
+		for reason, n := range slot.Lost {
+			lost[reason] += n
+		}
+	}
+	return ledger, lost
 }
 
 // awaitReceived waits until the program has counted n frames: they are all on
