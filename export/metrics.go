@@ -69,6 +69,7 @@ var (
 
 	ready      = describe("ready", "Whether the program is on every interface and every output takes packets.")
 	draining   = describe("draining", "Whether xdpeel was told to end, and waits for the load balancer to move on.")
+	helper     = describe("helper_running", "Whether the helper is there, without which no reload succeeds and no veth is made anew.")
 	reloadOK   = describe("config_last_reload_successful", "Whether the configuration that was read last is in effect.")
 	reloadTime = describe("config_last_reload_success_timestamp_seconds", "When the configuration in effect was read.")
 	startTime  = describe("start_time_seconds", "When xdpeel was started, since the Unix epoch.")
@@ -109,6 +110,7 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(to, ready, oneIf(r.Ready))
 	gauge(to, draining, oneIf(r.Draining))
+	gauge(to, helper, oneIf(r.Helper))
 	gauge(to, reloadOK, oneIf(r.LastReload))
 	gauge(to, reloadTime, seconds(r.LastSuccess))
 	gauge(to, startTime, seconds(r.Started))

@@ -62,7 +62,7 @@ func someReading() *Reading {
 		}}},
 		Started:    time.UnixMilli(1772600000500),
 		LastReload: false, LastSuccess: time.UnixMilli(1772600767123),
-		Ready: false, Draining: true,
+		Ready: false, Draining: true, Helper: true,
 	}
 }
 

@@ -48,15 +48,10 @@ type message struct {
 	_      [4]byte
 }
 
-// NewPacketSender opens a sender on an interface of the calling thread's network
-// namespace, in which it stays. It takes CAP_NET_RAW. An interface that is not
-// there or down is an error.
-func NewPacketSender(iface string) (*PacketSender, error) {
-	// Of no protocol: nothing that arrives is copied to the socket.
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open packet socket: %w", err)
-	}
+// NewPacketSender returns a sender on an interface of the network namespace of a packet
+// socket, which does not block and is the sender's from now on. An interface that is
+// not there or down is an error.
+func NewPacketSender(iface string, fd int) (*PacketSender, error) {
 	s := &PacketSender{name: iface, fd: fd}
 	for i := range s.messages {
 		s.messages[i].header.Iov = &s.vectors[i]

@@ -25,6 +25,15 @@ type tap struct {
 	*lab.Pair
 }
 
+// openSender opens a sender in the calling thread's network namespace.
+func openSender(iface string) (*PacketSender, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	return NewPacketSender(iface, fd)
+}
+
 func newTap(t *testing.T) *tap {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -70,7 +79,7 @@ func (p *tap) change(name string, what func(netlink.Link) error) {
 func (p *tap) sender() (s *PacketSender) {
 	p.t.Helper()
 	err := p.namespace.Do(func() (err error) {
-		s, err = NewPacketSender("tap")
+		s, err = openSender("tap")
 		return err
 	})
 	if err != nil {
@@ -258,7 +267,7 @@ func TestPacketSenderRefusals(t *testing.T) {
 		"nonesuch0": `find interface "nonesuch0": no such device`, "sensor": `send to interface "sensor": it is down, or has no carrier`,
 	} {
 		err := p.namespace.Do(func() error {
-			s, err := NewPacketSender(name)
+			s, err := openSender(name)
 			if err == nil {
 				s.Close()
 			}
@@ -306,7 +315,7 @@ func TestPacketSenderFullQueue(t *testing.T) {
 	const queue, frames = 100, 300
 	fd := openTAP(t, p.namespace, "full", queue)
 	var s *PacketSender
-	if err := p.namespace.Do(func() (err error) { s, err = NewPacketSender("full"); return err }); err != nil {
+	if err := p.namespace.Do(func() (err error) { s, err = openSender("full"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()

@@ -23,6 +23,7 @@ type Reading struct {
 	LastSuccess time.Time // when the one in effect was read
 	Ready       bool      // as /readyz says
 	Draining    bool      // it was told to end, and goes on taking packets until the load balancer has moved on
+	Helper      bool      // the process is there that has the capabilities
 }
 
 // InterfaceReading is an interface that the kernel program should be on.

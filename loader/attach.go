@@ -121,7 +121,7 @@ func (p *Program) Attach(name string, mode Mode) (*Attachment, error) {
 	if adopted, err := p.adopt(iface, mode); err != nil || adopted != nil {
 		return adopted, err
 	}
-	if holder, err := holderOf(iface); err != nil {
+	if holder, err := awaitFree(iface); err != nil {
 		return nil, err
 	} else if holder != nil {
 		return nil, &OccupiedError{name, *holder}
@@ -139,6 +139,17 @@ func (p *Program) Attach(name string, mode Mode) (*Attachment, error) {
 		refusals = append(refusals, *refusal)
 	}
 	return nil, &RefusedError{name, refusals}
+}
+
+// awaitFree returns the program that an interface carries, nil without. For one that is
+// xdpeel's, or may be, it waits for busyPatience: nobody may hold it any more.
+func awaitFree(iface netlink.Link) (*Holder, error) {
+	for deadline := time.Now().Add(busyPatience); ; time.Sleep(10 * time.Millisecond) {
+		holder, err := holderOf(iface)
+		if err != nil || holder == nil || !holder.Ours && !holder.Hidden || time.Now().After(deadline) {
+			return holder, err
+		}
+	}
 }
 
 // try attaches in one way, or tells why that is refused.

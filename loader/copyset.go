@@ -6,7 +6,6 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -33,7 +32,7 @@ func (p *Program) makeCopySets(policy *mirror.Policy) error {
 }
 
 func (p *Program) makeCopySet(set mirror.OutputSet) error {
-	ports, err := ebpf.NewMap(p.spec.Maps[bpf.XdpeelMapCopySets].InnerMap)
+	ports, err := p.craft.copySetMap()
 	if err != nil {
 		return fmt.Errorf("create map: %w", err)
 	}

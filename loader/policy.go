@@ -6,7 +6,6 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/loader/tables"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -45,7 +44,7 @@ func (p *Program) SetPolicy(policy *mirror.Policy) error {
 // newPolicyMap returns a map of as many regions as the policy needs.
 func (p *Program) newPolicyMap(image *tables.Image) (*ebpf.Map, error) {
 	regions := image.Regions()
-	m, err := p.makePolicyMap(len(regions))
+	m, err := p.craft.policyMap(len(regions))
 	if err != nil {
 		return nil, fmt.Errorf("create map of %d regions: %w", len(regions), err)
 	}
@@ -55,13 +54,4 @@ func (p *Program) newPolicyMap(image *tables.Image) (*ebpf.Map, error) {
 		}
 	}
 	return m, nil
-}
-
-func (p *Program) makePolicyMap(regions int) (*ebpf.Map, error) {
-	if p.maker != nil {
-		return p.maker.make(regions)
-	}
-	spec := p.spec.Maps[bpf.XdpeelMapPolicies].InnerMap.Copy()
-	spec.MaxEntries = uint32(regions)
-	return ebpf.NewMap(spec)
 }

@@ -22,17 +22,18 @@ type Program struct {
 	ways       [2]*way                     // by fragments
 	loaded     map[fragments]*ebpf.Program // the main program, once it was needed
 	rings      []*ring
-	maker      *MapMaker // nil: this process makes the maps of policies
+	shop       *workshop
+	helper     *Helper // nil: this process has its capabilities
+	craft      craft   // the shop, or the helper
 	options    mirror.Options
 	pins       *Pins    // nil: nothing is to outlive the process
 	forgotten  []string // directories of pins that were taken over
 	generation uint32   // of the policy; 0 before the first
 	staysPut   bool     // frames are not moved to the CPU of their flow
 
-	selfTest uint64 // what tells the frames of the self-test
-	vethsMu  sync.Mutex
-	veths    [abi.LimitOutputs]*Veth  // by slot
-	missing  [abi.LimitOutputs]uint64 // packets that were lost on their way to a veth, as far as is known
+	vethsMu sync.Mutex
+	veths   [abi.LimitOutputs]*Veth  // by slot
+	missing [abi.LimitOutputs]uint64 // packets that were lost on their way to a veth, as far as is known
 }
 
 // Load checks what the process may do and the kernel can, then creates the maps
@@ -62,7 +63,8 @@ func prepare(o mirror.Options) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded object: %w", err)
 	}
-	return &Program{spec: spec, options: o, loaded: make(map[fragments]*ebpf.Program), selfTest: rand.Uint64()}, nil
+	shop := newWorkshop(spec, Config(o), rand.Uint64())
+	return &Program{spec: spec, options: o, loaded: make(map[fragments]*ebpf.Program), shop: shop, craft: shop}, nil
 }
 
 // finish creates the maps, or takes those that are pinned, and sets the policy.
@@ -119,10 +121,8 @@ func (p *Program) createMaps() error {
 	if err != nil {
 		return fmt.Errorf("count possible CPUs: %w", err)
 	}
+	sizeMaps(p.spec, cpus)
 	rings := p.spec.Maps[bpf.XdpeelMapRings]
-	rings.MaxEntries = uint32(cpus)
-	rings.InnerMap.MaxEntries = ringSize(cpus)
-	p.spec.Maps[bpf.XdpeelMapLanes].MaxEntries = uint32(min(cpus, abi.LimitLanes))
 	if err := p.assignMaps(); err != nil {
 		return err
 	}
@@ -133,7 +133,21 @@ func (p *Program) createMaps() error {
 		}
 		p.rings = append(p.rings, ring)
 	}
-	return p.makeWays()
+	if err := p.makeWays(); err != nil {
+		return err
+	}
+	for _, f := range []fragments{withFragments, withoutFragments} {
+		p.shop.over[f] = p.replacements(f)
+	}
+	return nil
+}
+
+// sizeMaps has the maps be as large as this host's CPUs want them.
+func sizeMaps(spec *ebpf.CollectionSpec, cpus int) {
+	rings := spec.Maps[bpf.XdpeelMapRings]
+	rings.MaxEntries = uint32(cpus)
+	rings.InnerMap.MaxEntries = ringSize(cpus)
+	spec.Maps[bpf.XdpeelMapLanes].MaxEntries = uint32(min(cpus, abi.LimitLanes))
 }
 
 // assignMaps creates the object's maps, or takes those that are pinned.
@@ -179,36 +193,13 @@ func (p *Program) openRing(cpu int, spec *ebpf.MapSpec) (*ring, error) {
 // load loads the main program over the maps that exist already.
 func (p *Program) load(f fragments) (*ebpf.Program, error) {
 	if p.loaded[f] == nil {
-		program, err := p.loadProgram(bpf.XdpeelProgXdpeel, f, Config(p.options))
+		program, err := p.shop.load(bpf.XdpeelProgXdpeel, f, p.shop.constants)
 		if err != nil {
 			return nil, err
 		}
 		p.loaded[f] = program
 	}
 	return p.loaded[f].Clone()
-}
-
-// loadProgram loads one of the object's programs over the maps that exist already,
-// with constants of its own.
-func (p *Program) loadProgram(name string, f fragments, constants bpf.XdpeelConfig) (*ebpf.Program, error) {
-	spec := p.spec.Copy()
-	for other := range spec.Programs {
-		if other != name {
-			delete(spec.Programs, other)
-		}
-	}
-	if !f {
-		spec.Programs[name].Flags &^= bpfXDPHasFrags
-	}
-	if err := spec.Variables[bpf.XdpeelVarCfg].Set(constants); err != nil {
-		return nil, fmt.Errorf("set constants: %w", err)
-	}
-	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: p.replacements(f)})
-	if err != nil {
-		return nil, fmt.Errorf("load program %s: %w", name, err)
-	}
-	defer collection.Close()
-	return collection.DetachProgram(name), nil
 }
 
 // replacements are the maps that a program is loaded over.
@@ -220,6 +211,7 @@ func (p *Program) replacements(f fragments) map[string]*ebpf.Map {
 		bpf.XdpeelMapFragments:     p.maps.Fragments,
 		bpf.XdpeelMapLanes:         way.lanes,
 		bpf.XdpeelMapLedger:        p.maps.Ledger,
+		bpf.XdpeelMapNotes:         p.maps.Notes,
 		bpf.XdpeelMapPolicies:      p.maps.Policies,
 		bpf.XdpeelMapRings:         p.maps.Rings,
 		bpf.XdpeelMapScratch:       p.maps.Scratch,
@@ -232,9 +224,6 @@ func (p *Program) replacements(f fragments) map[string]*ebpf.Map {
 	}
 }
 
-// bpfXDPHasFrags is BPF_F_XDP_HAS_FRAGS of linux/bpf.h.
-const bpfXDPHasFrags = 1 << 5
-
 // Close frees the maps and the rings. Attachments, veths and readers must be closed before.
 func (p *Program) Close() error {
 	var errs []error
@@ -245,9 +234,10 @@ func (p *Program) Close() error {
 		errs = append(errs, program.Close())
 	}
 	clear(p.loaded)
-	if p.maker != nil {
-		errs = append(errs, p.maker.Close())
-		p.maker = nil
+	errs = append(errs, p.shop.close())
+	if p.helper != nil {
+		errs = append(errs, p.helper.Close())
+		p.helper, p.craft = nil, p.shop
 	}
 	for _, ring := range p.rings {
 		errs = append(errs, ring.close())

@@ -37,12 +37,10 @@ var capabilities = []struct {
 // checkCapabilities returns a *CapabilityError if any is missing from the
 // effective set. CAP_SYS_ADMIN stands for CAP_PERFMON and CAP_BPF.
 func checkCapabilities() error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return fmt.Errorf("read capabilities: %w", err)
+	has, err := effective()
+	if err != nil {
+		return err
 	}
-	has := func(bit int) bool { return data[bit/32].Effective&(1<<(bit%32)) != 0 }
 	var missing []string
 	for _, c := range capabilities {
 		if !has(c.bit) && (c.bit == unix.CAP_NET_ADMIN || !has(unix.CAP_SYS_ADMIN)) {
@@ -53,6 +51,21 @@ func checkCapabilities() error {
 		return &CapabilityError{missing}
 	}
 	return nil
+}
+
+// effective returns what tells whether a capability is in the effective set.
+func effective() (has func(bit int) bool, err error) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return nil, fmt.Errorf("read capabilities: %w", err)
+	}
+	return func(bit int) bool { return data[bit/32].Effective&(1<<(bit%32)) != 0 }, nil
+}
+
+func hasCapability(bit int) bool {
+	has, err := effective()
+	return err == nil && has(bit)
 }
 
 // checkKernel returns an error that wraps ErrKernel if the kernel lacks a helper

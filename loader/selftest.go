@@ -8,8 +8,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
-
-	"github.com/xdpeel/xdpeel/bpf"
 )
 
 // ErrNotReceiving says that a frame sent into a veth did not come to the consumer's end.
@@ -28,16 +26,11 @@ const (
 // second, for the consumer's end to count it. No consumer ever sees it. It returns
 // an error that wraps ErrNotReceiving if it does not get there.
 func (v *Veth) SelfTest() error {
-	probe, err := v.program.loadProgram(bpf.XdpeelProgXdpeelProbe, withFragments, v.constants())
-	if err != nil {
-		return err
-	}
-	defer probe.Close()
 	before, err := v.selfTests()
 	if err != nil {
 		return err
 	}
-	_, err = probe.Run(&ebpf.RunOptions{Data: v.selfTestFrame(), Repeat: 1, Flags: liveFrames})
+	_, err = v.probe.Run(&ebpf.RunOptions{Data: v.selfTestFrame(), Repeat: 1, Flags: liveFrames})
 	if err != nil {
 		return fmt.Errorf("send self-test into %q: %w", v.Name, err)
 	}
@@ -55,7 +48,7 @@ func (v *Veth) SelfTest() error {
 func (v *Veth) selfTestFrame() []byte {
 	frame := make([]byte, 12, selfTestLength)
 	frame = binary.BigEndian.AppendUint16(frame, selfTestType)
-	frame = binary.NativeEndian.AppendUint64(frame, v.program.selfTest)
+	frame = binary.NativeEndian.AppendUint64(frame, v.program.shop.selfTest)
 	return append(frame, make([]byte, selfTestLength-len(frame))...)
 }
 

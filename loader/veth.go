@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/loader/pair"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -22,19 +22,24 @@ type VethOptions struct {
 	Tagged bool // frames carry their session's VLAN tag
 }
 
+// Check returns an error that names what cannot be.
+func (o *VethOptions) Check() error {
+	if o.Slot < 0 || o.Slot >= abi.LimitOutputs {
+		return fmt.Errorf("there is no slot %d", o.Slot)
+	}
+	return o.Options.Check()
+}
+
 // Veth is a pair of interfaces that the program sends whole frames into, and the
-// programs at its ends. One goroutine may use it at a time.
+// programs at its ends. One goroutine may use it at a time. All that takes
+// capabilities is its making and its removal.
 type Veth struct {
 	VethOptions
 	program *Program
 	pair    *pair.Pair
-	ends    []end
-}
-
-// end is a program at one end of a veth.
-type end struct {
-	program *ebpf.Program
-	link    link.Link
+	links   [endMax]link.Link // hold the programs at the ends
+	probe   *ebpf.Program     // sends the self-test
+	adopted bool              // the pair was there before
 }
 
 // vlanTag is what the kernel lets a frame be longer than its interface's MTU and
@@ -43,42 +48,113 @@ const vlanTag = 4
 
 // OpenVeth makes the pair, or takes over the one that is there, and has the slot's
 // packets go there. The veth of a slot must be closed before another is opened. It
-// returns an error that wraps pair.ErrForeign if one of that name is another's.
-func (p *Program) OpenVeth(o VethOptions) (v *Veth, err error) {
-	v = &Veth{VethOptions: o, program: p}
-	if v.pair, err = pair.Open(o.Options); err != nil {
+// returns an error that wraps pair.ErrForeign if one of that name is another's, or a
+// *CapabilityError. If it fails, a pinned veth that was there is fed as it was.
+func (p *Program) OpenVeth(o VethOptions) (*Veth, error) {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	if err := v.open(); err != nil {
-		if !v.pair.Adopted {
-			err = errors.Join(err, v.pair.Remove())
-		}
+	v := &Veth{VethOptions: o, program: p}
+	err := v.build()
+	if err == nil {
+		err = v.feed()
+	}
+	switch {
+	case err == nil:
+		return v, nil
+	case v.pair == nil || v.adopted && p.pins != nil:
+		p.setVeth(v.Slot, nil)
+		return nil, errors.Join(err, v.Leave())
+	case v.adopted:
 		return nil, errors.Join(err, v.Close())
 	}
-	return v, nil
+	return nil, errors.Join(err, v.Remove())
 }
 
-// open puts the programs at the ends, which a frame needs to get through, and only
-// then lets frames come.
-func (v *Veth) open() error {
-	if err := v.attach("sink", bpf.XdpeelProgXdpeelSink, v.pair.Index); err != nil {
-		return fmt.Errorf("close our end %q for what comes back: %w", v.Name, err)
-	}
-	err := v.pair.Do(func() error { return v.attach("arrive", bpf.XdpeelProgXdpeelArrive, v.pair.PeerIndex) })
-	if err != nil {
-		return fmt.Errorf("watch the consumer's end %q: %w", v.Peer, err)
-	}
-	if err := v.seal(); err != nil {
+// build has the pair made, and holds the programs at its ends: those that an earlier
+// process has pinned there are exchanged.
+func (v *Veth) build() error {
+	if err := v.findPinned(); err != nil {
 		return err
 	}
-	if err := errors.Join(v.pair.Await(), v.pair.Leave()); err != nil {
-		return err
-	}
-	if v.Queues > 1 {
-		if err := v.program.openLanes(v.Queues); err != nil {
+	for {
+		built, err := v.program.craft.buildVeth(v.VethOptions, v.missing())
+		if err != nil {
+			return err
+		}
+		if v.pair == nil {
+			v.pair, v.adopted, built.pair = built.pair, built.pair.Adopted, nil
+			v.probe, built.probe = built.probe, nil
+		}
+		err = errors.Join(v.fit(built), built.close())
+		if err != nil || v.missing() == 0 {
 			return err
 		}
 	}
+}
+
+// findPinned takes the links that an earlier process has pinned.
+func (v *Veth) findPinned() error {
+	pins := v.program.pins
+	if pins == nil {
+		return nil
+	}
+	for e := range endMax {
+		held, err := pins.loadLink(v.pin(e))
+		if err == nil && held == nil {
+			held, _, err = pins.takeLink(v.pin(e))
+		}
+		if err != nil {
+			return err
+		}
+		if held != nil { // else the interface would not be nil
+			v.links[e] = held
+		}
+	}
+	return nil
+}
+
+func (v *Veth) pin(e end) string { return vethPrefix + v.Name + "-" + e.String() }
+
+// missing are the ends that no link of ours holds a program at.
+func (v *Veth) missing() (missing ends) {
+	for e, held := range v.links {
+		if held == nil {
+			missing |= 1 << e
+		}
+	}
+	return missing
+}
+
+// fit takes the links that were made, and has the others hold the new programs. An end
+// where that cannot be is missing afterwards.
+func (v *Veth) fit(built *builtVeth) error {
+	for e := range endMax {
+		if made := built.links[e]; made != nil {
+			v.links[e], built.links[e] = made, nil
+			if v.program.pins == nil {
+				continue
+			}
+			if err := made.Pin(v.program.pins.path(v.pin(e))); err != nil {
+				return fmt.Errorf("pin: %w", err)
+			}
+			continue
+		}
+		if v.links[e].Update(built.programs[e]) == nil {
+			continue
+		}
+		// It holds a program of another kind, or is of a pair that is gone.
+		held := v.links[e]
+		v.links[e] = nil
+		if err := errors.Join(unpin(held), held.Detach(), held.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// feed lets frames come.
+func (v *Veth) feed() error {
 	if err := v.program.lead(v.Slot, v.pair.Index); err != nil {
 		return err
 	}
@@ -104,103 +180,6 @@ func (v *Veth) announce() error {
 	return nil
 }
 
-// constants are those of the programs at this veth's ends.
-func (v *Veth) constants() bpf.XdpeelConfig {
-	constants := Config(v.program.options)
-	constants.Slot, constants.SelfTest = uint32(v.Slot), v.program.selfTest
-	return constants
-}
-
-// attach puts a program on an interface of the calling thread's network namespace,
-// or in the place of the one that an earlier process has pinned there.
-func (v *Veth) attach(which, name string, index int) error {
-	program, err := v.program.loadProgram(name, withFragments, v.constants())
-	if err != nil {
-		return err
-	}
-	held, err := v.hold(which, program, index)
-	if err != nil {
-		return errors.Join(err, program.Close())
-	}
-	v.ends = append(v.ends, end{program, held})
-	return nil
-}
-
-func (v *Veth) hold(which string, program *ebpf.Program, index int) (link.Link, error) {
-	pins := v.program.pins
-	name := vethPrefix + v.Name + "-" + which
-	if pins != nil {
-		held, err := pins.loadLink(name)
-		if err == nil && held == nil {
-			held, _, err = pins.takeLink(name)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if held != nil && held.Update(program) == nil {
-			return held, nil
-		}
-		if held != nil { // a program of another kind
-			if err := errors.Join(held.Unpin(), held.Detach(), held.Close()); err != nil {
-				return nil, err
-			}
-		}
-	}
-	held, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: index, Flags: link.XDPDriverMode})
-	if err != nil || pins == nil {
-		return held, err
-	}
-	if err := held.Pin(pins.path(name)); err != nil {
-		return nil, errors.Join(fmt.Errorf("pin: %w", err), held.Detach(), held.Close())
-	}
-	return held, nil
-}
-
-// seal keeps the host's protocols away from both ends. The filters go with the
-// interfaces.
-func (v *Veth) seal() error {
-	program, err := v.program.loadProgram(bpf.XdpeelProgXdpeelSeal, withoutFragments, v.constants())
-	if err != nil {
-		return err
-	}
-	defer program.Close()
-	home, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return fmt.Errorf("open netlink: %w", err)
-	}
-	defer home.Close()
-	if err := shut(home, v.pair.Index, netlink.HANDLE_MIN_EGRESS, program); err != nil {
-		return fmt.Errorf("seal our end %q: %w", v.Name, err)
-	}
-	if err := shut(v.pair.PeerHandle(), v.pair.PeerIndex, netlink.HANDLE_MIN_INGRESS, program); err != nil {
-		return fmt.Errorf("seal the consumer's end %q: %w", v.Peer, err)
-	}
-	return nil
-}
-
-// shut has a program decide about all that goes through an interface in one
-// direction. (A filter of the traffic control subsystem rather than a tcx link,
-// which Linux 6.1 does not have.)
-func shut(handle *netlink.Handle, index int, direction uint32, program *ebpf.Program) error {
-	qdisc := &netlink.GenericQdisc{
-		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT},
-		QdiscType:  "clsact",
-	}
-	if err := handle.QdiscAdd(qdisc); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("add clsact: %w", err)
-	}
-	filter := &netlink.BpfFilter{
-		FilterAttrs:  netlink.FilterAttrs{LinkIndex: index, Parent: direction, Handle: 1, Protocol: unix.ETH_P_ALL, Priority: 1},
-		Fd:           program.FD(),
-		Name:         bpf.XdpeelProgXdpeelSeal,
-		DirectAction: true,
-	}
-	if err := handle.FilterReplace(filter); err != nil {
-		return fmt.Errorf("add filter: %w", err)
-	}
-	return nil
-}
-
 // vethIn returns the veth in a slot, nil without.
 func (p *Program) vethIn(slot int) *Veth {
 	p.vethsMu.Lock()
@@ -222,9 +201,11 @@ func (v *Veth) State() pair.State { return v.pair.State() }
 func (v *Veth) Close() error {
 	v.program.setVeth(v.Slot, nil)
 	errs := []error{v.program.maps.Veths.Put(uint32(v.Slot), bpf.XdpeelVeth{}), v.program.leadNowhere(v.Slot)}
-	for _, e := range v.ends {
-		if v.program.pins != nil {
-			errs = append(errs, unpin(e.link))
+	if v.program.pins != nil {
+		for e := range endMax {
+			if err := os.Remove(v.program.pins.path(v.pin(e))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, fmt.Errorf("unpin: %w", err))
+			}
 		}
 	}
 	return errors.Join(append(errs, v.Leave())...)
@@ -232,12 +213,17 @@ func (v *Veth) Close() error {
 
 // Leave lets go of the veth as it is: if the program is pinned it goes on feeding it.
 func (v *Veth) Leave() error {
-	var errs []error
-	for _, e := range v.ends {
-		errs = append(errs, e.link.Close(), e.program.Close())
+	errs := []error{v.probe.Close()}
+	for e, held := range v.links {
+		if held != nil {
+			errs = append(errs, held.Close())
+		}
+		v.links[e] = nil
 	}
-	v.ends = nil
-	return errors.Join(append(errs, v.pair.Close())...)
+	if v.pair != nil {
+		errs = append(errs, v.pair.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // unpin has a link end with its process. It may be unpinned already.
@@ -250,5 +236,5 @@ func unpin(held link.Link) error {
 
 // Remove removes the veth's interfaces and closes it.
 func (v *Veth) Remove() error {
-	return errors.Join(v.pair.Remove(), v.Close())
+	return errors.Join(v.program.craft.removeVeth(v.pair), v.Close())
 }

@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -23,9 +22,8 @@ const (
 // interfaces or CPUs serve either programs for frames of several buffers or
 // others, so there is one of each for both kinds; they hold the same.
 type way struct {
-	ports *ebpf.Map     // veth_ports
-	lanes *ebpf.Map     // lanes
-	lane  *ebpf.Program // at the end of a lane; nil until a veth needs it
+	ports *ebpf.Map // veth_ports
+	lanes *ebpf.Map // lanes
 }
 
 func (p *Program) way(f fragments) *way {
@@ -52,33 +50,6 @@ func (p *Program) makeWays() error {
 
 func (p *Program) singleMap(name string) (*ebpf.Map, error) {
 	return p.adoptMap(singlePrefix+name, func() (*ebpf.Map, error) { return ebpf.NewMap(p.spec.Maps[name]) })
-}
-
-// laneQueue is how many frames may be on the way from one CPU to another; it is a
-// multiple of the 256 frames that a veth takes, so that this is no narrower.
-const laneQueue = 2048
-
-// openLanes has the first n CPUs take frames from others.
-func (p *Program) openLanes(n int) error {
-	for _, f := range []fragments{withFragments, withoutFragments} {
-		way := p.way(f)
-		if way.lane == nil {
-			lane, err := p.loadProgram(bpf.XdpeelProgXdpeelLane, f, Config(p.options))
-			if err != nil {
-				return err
-			}
-			way.lane = lane
-		}
-		for cpu := range uint32(n) {
-			// struct bpf_cpumap_val of linux/bpf.h.
-			value := binary.NativeEndian.AppendUint32(nil, laneQueue)
-			value = binary.NativeEndian.AppendUint32(value, uint32(way.lane.FD()))
-			if err := way.lanes.Put(cpu, value); err != nil {
-				return fmt.Errorf("have CPU %d take frames: %w", cpu, err)
-			}
-		}
-	}
-	return nil
 }
 
 // movesGeneric says whether this kernel moves frames of generic mode to another CPU
@@ -127,5 +98,5 @@ func (w *way) close() error {
 	if w == nil {
 		return nil
 	}
-	return errors.Join(w.ports.Close(), w.lanes.Close(), w.lane.Close())
+	return errors.Join(w.ports.Close(), w.lanes.Close())
 }

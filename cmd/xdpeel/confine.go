@@ -6,13 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 
-	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/loader"
 )
 
@@ -28,10 +26,6 @@ func confine() error {
 // ofFiles are the capabilities that root has over others' files, and goes on to need
 // for those that it writes.
 var ofFiles = []cap.Value{cap.CHOWN, cap.DAC_OVERRIDE, cap.DAC_READ_SEARCH, cap.FOWNER, cap.FSETID}
-
-// ofVeths are those that it takes to make a consumer's veth anew, in whatever network
-// namespace, and the programs at its ends.
-var ofVeths = []cap.Value{cap.BPF, cap.PERFMON, cap.NET_ADMIN, cap.NET_RAW, cap.SYS_ADMIN}
 
 // shed gives up, for all threads and for good, every capability but the named ones.
 func shed(keep ...cap.Value) error {
@@ -53,56 +47,38 @@ func shed(keep ...cap.Value) error {
 	return nil
 }
 
-// shed gives up what a daemon needs no more once it is attached: a helper, which can do
-// nothing else, makes the maps of later policies. Consumers' veths can be looked after
-// by the privileged alone.
-func (d *daemon) shed(c *config.Config) error {
-	if has(c, config.OutputVeth) {
-		d.log.Info("capabilities are kept, for the outputs of type veth")
-		return shed(slices.Concat(ofFiles, ofVeths)...)
-	}
-	maker, err := loader.StartMapMaker(exec.Command("/proc/self/exe", makerVerb))
-	if err != nil {
+// shed gives up what a daemon needs no more once it is attached: a helper makes the maps
+// of later policies, and makes and removes consumers' veths.
+func (d *daemon) shed() error {
+	if err := d.program.Delegate(exec.Command("/proc/self/exe", helperVerb)); err != nil {
 		return err
 	}
-	if err := d.program.Delegate(maker); err != nil {
-		return err
+	return shed(ofFiles...)
+}
+
+// checkHelper says once that the helper is gone.
+func (d *daemon) checkHelper() {
+	if d.helperGone || !d.program.HelperGone() {
+		return
 	}
-	keep := slices.Clone(ofFiles)
-	if has(c, config.OutputAFPacket) {
-		keep = append(keep, cap.NET_RAW)
+	d.helperGone = true
+	d.log.Error("the helper is gone: no reload can succeed, and no veth be made anew; packets go on", "hint", helperRemedy)
+}
+
+// helperVerb is the verb of the helper; nobody but a daemon uses it.
+const helperVerb = "helper"
+
+func runHelper(env *environment) error {
+	if !env.alone {
+		return errors.New(helperVerb + " is a process of its own")
+	}
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // it ends when the daemon does
+	var keep []cap.Value
+	for _, capability := range loader.HelperCapabilities {
+		keep = append(keep, cap.Value(capability))
 	}
 	if err := shed(keep...); err != nil {
 		return err
 	}
-	d.bare = true
-	return nil
-}
-
-// checkPrivileges refuses outputs that a daemon without its capabilities cannot open.
-func (d *daemon) checkPrivileges(after *config.Config) error {
-	for _, t := range []config.OutputType{config.OutputVeth, config.OutputAFPacket} {
-		if d.bare && has(after, t) && !has(d.current().config, t) {
-			return fmt.Errorf("the first output of type %s takes capabilities that xdpeel gave up when it had started: restart it", t)
-		}
-	}
-	return nil
-}
-
-func has(c *config.Config, t config.OutputType) bool {
-	return slices.ContainsFunc(c.Outputs, func(o config.Output) bool { return o.Type == t })
-}
-
-// makerVerb is the verb of the helper that makes maps; nobody but a daemon uses it.
-const makerVerb = "make-maps"
-
-func runMaker(env *environment) error {
-	if !env.alone {
-		return errors.New("make-maps is a process of its own")
-	}
-	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // it ends when the daemon does
-	if err := shed(cap.BPF); err != nil {
-		return err
-	}
-	return loader.ServeMaps()
+	return loader.ServeHelper()
 }

@@ -31,7 +31,7 @@ type daemon struct {
 	supervisor *supervisor
 	noteFailed bool // the last notes could not be left, and that was said
 	started    time.Time
-	bare       bool        // its capabilities are given up
+	helperGone bool        // and that was said
 	draining   atomic.Bool // it was told to end, and goes on for a while
 	toldAt     time.Time   // when; serve's own
 
@@ -87,7 +87,7 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 		return errors.Join(err, d.undo(nil), d.outputs.close(), closeSites(sites))
 	}
 	if env.alone {
-		if err := d.shed(c); err != nil {
+		if err := d.shed(); err != nil {
 			return errors.Join(err, reader.Close(), d.undo(nil), d.outputs.close(), closeSites(sites))
 		}
 	}
@@ -184,6 +184,7 @@ func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-c
 			d.outputs.check(now)
 			d.outputs.closeRetired(d.pump.isPast)
 			d.noteOutputs()
+			d.checkHelper()
 			if !d.pump.isStuck() {
 				d.supervisor.alive(now)
 			}

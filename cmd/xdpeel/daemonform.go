@@ -11,6 +11,7 @@ type daemonForm struct {
 	Interfaces []interfaceForm                 `json:"interfaces"`
 	Failing    map[string]string               `json:"failing_outputs,omitempty"` // why they take no packets
 	Files      map[string]*export.FilesReading `json:"files,omitempty"`           // by output
+	HelperGone bool                            `json:"helper_gone,omitempty"`
 	Config     configForm                      `json:"config"`
 }
 
@@ -36,8 +37,8 @@ type reloadForm struct {
 func (d *daemon) form() daemonForm {
 	state := d.current()
 	form := daemonForm{
-		Failing: d.outputs.failures(),
-		Config:  configForm{Path: d.path, Generation: state.generation, LoadedAt: state.loadedAt},
+		Failing: d.outputs.failures(), HelperGone: d.program.HelperGone(),
+		Config: configForm{Path: d.path, Generation: state.generation, LoadedAt: state.loadedAt},
 	}
 	for name, o := range d.outputs.readings() {
 		if o.Files != nil {

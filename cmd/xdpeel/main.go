@@ -83,8 +83,8 @@ func dispatch(ctx context.Context, env *environment, args []string) error {
 		return printUsage(env.stdout)
 	case "--version":
 		name = "version"
-	case makerVerb:
-		return runMaker(env)
+	case helperVerb:
+		return runHelper(env)
 	}
 	for _, verb := range verbs() {
 		if verb.name == name {

@@ -99,7 +99,7 @@ func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (ou
 	case config.OutputPcapng, config.OutputPcap:
 		to, err = openFiles(c, book, follower, s.log)
 	case config.OutputAFPacket:
-		to, err = export.NewPacketSender(c.Interface)
+		to, err = openSender(c, s.program)
 	case config.OutputSocket:
 		o, err := openSockets(c, s.sockets, seed, s.backlog, book, s.log)
 		if err != nil {
@@ -113,6 +113,15 @@ func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (ou
 		return nil, fmt.Errorf("open output %q: %w", c.Name, err)
 	}
 	return newQueuedOutput(c, seed, follower, to, s.writesOf(c.Name), s.log), nil
+}
+
+// openSender opens an interface to send packets out of.
+func openSender(c config.Output, program *loader.Program) (sink, error) {
+	socket, err := program.PacketSocket()
+	if err != nil {
+		return nil, err
+	}
+	return export.NewPacketSender(c.Interface, socket)
 }
 
 // vethLike returns the veth that has a slot, or one of the names, that another is to

@@ -51,6 +51,7 @@ func (d *daemon) Reading() (*export.Reading, error) {
 		Ledger: ledger, Policy: state.config.Policy, Interfaces: d.interfaceReadings(), Outputs: d.outputs.readings(),
 		Started: d.started, LastReload: state.reloadErr == nil, LastSuccess: state.loadedAt,
 		Ready: len(d.missing()) == 0, Draining: d.draining.Load(),
+		Helper: !d.program.HelperGone(),
 	}
 	for _, fill := range d.program.RingFills() {
 		reading.Rings = append(reading.Rings, export.RingReading(fill))

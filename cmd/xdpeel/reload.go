@@ -47,9 +47,6 @@ func (d *daemon) change() (*config.Config, error) {
 	if err := checkChange(d.current().config, next); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.path, err)
 	}
-	if err := d.checkPrivileges(next); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.path, err)
-	}
 	opened, err := d.outputs.open(next, d)
 	if err != nil {
 		return nil, err

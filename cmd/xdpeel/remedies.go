@@ -35,14 +35,18 @@ func explainLoader(err error) error {
 	if errors.Is(err, loader.ErrNoPins) {
 		return hinted(err, "mount -t bpf bpf /sys/fs/bpf, or `on_exit: detach`, which needs none")
 	}
-	if errors.Is(err, loader.ErrMakerGone) {
-		return hinted(err, "restart xdpeel: its helper was killed, and without it there can be no other policy")
+	if errors.Is(err, loader.ErrHelperGone) {
+		return hinted(err, "%s", helperRemedy)
 	}
 	if errors.Is(err, loader.ErrNoInterface) {
 		return hinted(err, "`ip -br link` lists the interfaces of this network namespace")
 	}
 	return err
 }
+
+// helperRemedy is what to do about a helper that is gone. The daemon has no capabilities
+// to start another one with.
+const helperRemedy = "restart xdpeel: its helper was killed, perhaps for want of memory; with `on_exit: keep` a restart loses nothing"
 
 func occupiedRemedy(occupied *loader.OccupiedError) string {
 	if occupied.Holder.Ours {
@@ -51,10 +55,10 @@ func occupiedRemedy(occupied *loader.OccupiedError) string {
 	return "only who put it there should take it off: `bpftool net show dev " + occupied.Interface + "` tells more"
 }
 
-// explainOutput adds the remedy to an output that takes no more.
+// explainOutput adds the remedy to an output that takes no more, or cannot be opened.
 func explainOutput(err error) error {
 	if failure := (*export.WriteError)(nil); errors.As(err, &failure) && failure.Loss == mirror.LossDiskFull {
 		return hinted(err, "the file is whole up to the last packet that fitted; free some space, or limit the files with -C and -W")
 	}
-	return err
+	return explainLoader(err)
 }

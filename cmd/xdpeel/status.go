@@ -113,6 +113,9 @@ func printStatus(w io.Writer, ledger *mirror.Ledger, state *daemonForm, now time
 			fmt.Fprintf(w, "  %s\n", line)
 		}
 	}
+	if state.HelperGone {
+		fmt.Fprintln(w, "HELPER GONE: no reload can succeed, and no veth be made anew; packets go on. "+helperRemedy)
+	}
 	for _, i := range state.Interfaces {
 		if !i.Attached {
 			fmt.Fprintf(w, "NOT ATTACHED to %s\n", i.Name)

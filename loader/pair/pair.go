@@ -17,15 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options says what a pair is to be like.
-type Options struct {
-	Name          string // our end, in the calling thread's network namespace
-	Peer          string // the consumer's end
-	PeerNamespace string // its network namespace, by the name that `ip netns` knows or as a path; empty: ours
-	Queues        int    // receive queues of the consumer's end, from 1
-	MTU           int    // of both ends, in bytes behind the Ethernet header
-}
-
 // Pair is a pair that is there. Its ends stay where they are; they may go down,
 // and be removed, like any interface.
 type Pair struct {
@@ -64,6 +55,16 @@ func Open(o Options) (p *Pair, err error) {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// Known returns a pair that is there, and whose consumer's namespace was left: another
+// process has opened it.
+func Known(o Options, index, peerIndex int, adopted bool) (*Pair, error) {
+	home, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	return &Pair{Options: o, Index: index, PeerIndex: peerIndex, Adopted: adopted, home: home}, nil
 }
 
 // findOrMake adopts the pair if it is as it is to be, and else makes it.

@@ -35,13 +35,33 @@ func openSpace(name string) (s *space, err error) {
 	if !filepath.IsAbs(name) {
 		path = filepath.Join(namespaceDirectory, name)
 	}
-	if s.file, err = os.Open(path); err != nil {
+	if s.file, err = openNamespaceFile(path); err != nil {
 		return nil, fmt.Errorf("open network namespace %q: %w", name, err)
 	}
 	if s.handle, err = netlink.NewHandleAt(netns.NsHandle(s.fd()), unix.NETLINK_ROUTE); err != nil {
 		return nil, errors.Join(fmt.Errorf("open netlink in network namespace %q: %w", name, err), s.file.Close())
 	}
 	return s, nil
+}
+
+// errNoNamespace is of a path to something else.
+var errNoNamespace = errors.New("it is none")
+
+// openNamespaceFile opens a file of the kernel's namespaces, and touches no other.
+func openNamespaceFile(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var s unix.Statfs_t
+	if err := unix.Fstatfs(fd, &s); err != nil {
+		return nil, err
+	}
+	if s.Type != unix.NSFS_MAGIC {
+		return nil, errNoNamespace
+	}
+	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
 }
 
 func (s *space) fd() int { return int(s.file.Fd()) }
@@ -56,6 +76,13 @@ func (s *space) do(f func() error) error {
 		// The thread is not unlocked, and so ends with the goroutine instead of
 		// running another one in the wrong namespace.
 		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			// The first thread would not end, and keep the namespace alive: another
+			// one runs f while this one is held.
+			defer runtime.UnlockOSThread()
+			result <- s.do(f)
+			return
+		}
 		if err := netns.Set(netns.NsHandle(s.fd())); err != nil {
 			result <- fmt.Errorf("enter network namespace %q: %w", s.name, err)
 			return
