@@ -70,9 +70,7 @@ func (l *life) begin() *incarnation {
 		if i.program, err = LoadPinned(mirror.Options{}, l.policy, pins); err != nil {
 			return err
 		}
-		o := vethOptions(slotOfVeth, wireMTU)
-		o.Name, o.Peer, o.PeerNamespace, o.Queues = ourEnd, theirEnd, l.consumer.Name(), 1
-		if i.consumer, err = i.program.OpenVeth(o); err != nil {
+		if i.consumer, err = i.program.OpenVeth(l.vethOptions()); err != nil {
 			return err
 		}
 		if i.attachment, err = i.program.Attach(l.pair.B.Name, ModeAuto); err != nil {
@@ -85,6 +83,12 @@ func (l *life) begin() *incarnation {
 		l.t.Fatal(err)
 	}
 	return i
+}
+
+func (l *life) vethOptions() VethOptions {
+	o := vethOptions(slotOfVeth, wireMTU)
+	o.Name, o.Peer, o.PeerNamespace, o.Queues = ourEnd, theirEnd, l.consumer.Name(), 1
+	return o
 }
 
 // die lets go of everything, as the end of the process does however it comes.
