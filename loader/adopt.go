@@ -37,10 +37,6 @@ func LoadPinned(o mirror.Options, policy *mirror.Policy, pins *Pins) (*Program, 
 // Adopted says whether the maps are those of an earlier process.
 func (p *Program) Adopted() bool { return p.pins != nil && p.pins.adopted }
 
-// Forgotten are the directories of pins from which the program was taken over, and
-// whose counters and packets nobody could read.
-func (p *Program) Forgotten() []string { return p.forgotten }
-
 // readGeneration returns that of the policy that is in effect, or of one that was
 // about to be. (The kernel tells the map of a map's entry to CAP_SYS_ADMIN alone, so
 // there is a pin of it.)
@@ -132,8 +128,8 @@ func modeOf(iface netlink.Link) Mode {
 
 // takeOver finds the link to an interface that is pinned elsewhere: by a build with
 // maps of another form, or for another set of interfaces. The link is pinned here
-// now; what else is there goes with Tidy, counters and rings included, since nobody
-// could read them.
+// now; what else is there goes with Tidy, counters and rings included: of these the
+// packets are counted.
 func (p *Program) takeOver(iface netlink.Link) (link.Link, error) {
 	held, other, err := p.pins.takeLink(linkPrefix + iface.Attrs().Name)
 	if err != nil || held == nil {
@@ -161,10 +157,10 @@ func (p *Program) Note(slot int, text []byte) error {
 
 // Tidy removes what an earlier process left behind and this one, which has attached
 // to all its interfaces and opened all its veths, does not use: the program on other
-// interfaces, and other veths.
-func (p *Program) Tidy() error {
+// interfaces, and other veths. It returns what was in the rings that went with it.
+func (p *Program) Tidy() (left []LeftBehind, err error) {
 	if p.pins == nil {
-		return nil
+		return nil, nil
 	}
 	open := make(map[string]bool)
 	for slot := range abi.LimitOutputs {
@@ -174,7 +170,8 @@ func (p *Program) Tidy() error {
 	}
 	errs := []error{p.pins.removeVeths(func(name string) bool { return !open[name] })}
 	for _, dir := range p.forgotten {
-		errs = append(errs, (&Pins{dir: dir}).abandon())
+		one, err := (&Pins{dir: dir}).abandon()
+		left, errs = append(left, one), append(errs, err)
 	}
-	return errors.Join(errs...)
+	return left, errors.Join(errs...)
 }

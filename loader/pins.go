@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -89,16 +90,24 @@ func OpenPins(o PinOptions) (*Pins, error) {
 // Notes returns what an earlier process noted of its outputs, by slot: the packets
 // in its rings go by these slots.
 func (p *Pins) Notes() (map[int][]byte, error) {
-	notes := make(map[int][]byte)
 	if !p.adopted {
-		return notes, nil
+		return make(map[int][]byte), nil
 	}
+	return p.readNotes()
+}
+
+// readNotes returns the notes that are there, and none that have another form.
+func (p *Pins) readNotes() (map[int][]byte, error) {
+	notes := make(map[int][]byte)
 	m, err := p.load(bpf.XdpeelMapNotes)
 	if err != nil || m == nil {
 		return notes, err
 	}
 	defer m.Close()
 	var note bpf.XdpeelNote
+	if m.ValueSize() != uint32(unsafe.Sizeof(note)) || m.MaxEntries() != abi.LimitOutputs {
+		return notes, nil
+	}
 	for slot := range abi.LimitOutputs {
 		if err := m.Lookup(uint32(slot), &note); err != nil {
 			return nil, fmt.Errorf("read note of slot %d: %w", slot, err)
@@ -320,11 +329,11 @@ func (p *Pins) forgetLink(iface string) error {
 }
 
 // abandon takes the program off all interfaces that it is pinned on here, and removes
-// all pins and veths.
-func (p *Pins) abandon() error {
+// all pins and veths. It returns what is in the rings then.
+func (p *Pins) abandon() (LeftBehind, error) {
 	links, err := filepath.Glob(filepath.Join(p.dir, linkPrefix+"*"))
 	if err != nil {
-		return fmt.Errorf("list pins: %w", err)
+		return LeftBehind{}, fmt.Errorf("list pins: %w", err)
 	}
 	var errs []error
 	for _, path := range links {
@@ -334,7 +343,10 @@ func (p *Pins) abandon() error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, p.removeVeths(func(string) bool { return true }), removePins(p.dir))...)
+	settle()
+	left, err := p.leftBehind()
+	errs = append(errs, err)
+	return left, errors.Join(append(errs, p.removeVeths(func(string) bool { return true }), removePins(p.dir))...)
 }
 
 // clearPins removes all pins of a directory: what nobody else holds goes with them.

@@ -25,6 +25,7 @@ const (
 	LossNoReader       Loss = "no_reader"       // nobody read the socket
 	LossReaderFiltered Loss = "reader_filtered" // the socket's reader had not asked for it
 	LossKilled         Loss = "killed"          // the daemon before was killed while it had it in hand
+	LossLeftBehind     Loss = "left_behind"     // it was in the ring of a build with other maps, or of a daemon of other interfaces
 	// LossRedirectFailed is that of packets that were sent into a veth and did not
 	// come out at the consumer's end: its queue was full, or one of its ends down, or
 	// the queue to another CPU full. The kernel tells nobody; they are what is missing.
@@ -52,7 +53,7 @@ func Losses() []Loss {
 		}
 	}
 	return append(all, LossDiskFull, LossWriteError, LossLimitReached, LossSampledOut, LossQueueFull, LossOutputClosed,
-		LossInterfaceDown, LossTxFull, LossTooLong, LossNoReader, LossReaderFiltered, LossKilled, LossRedirectFailed,
+		LossInterfaceDown, LossTxFull, LossTooLong, LossNoReader, LossReaderFiltered, LossKilled, LossLeftBehind, LossRedirectFailed,
 		LossIOError, LossReadOnly, LossNoDirectory, LossSyncError, LossFileRemoved)
 }
 

@@ -108,7 +108,7 @@ func (d *daemon) begin(c *config.Config, notes map[int]outputNote) error {
 	d.outputs.restore(notes)
 	opened, err := d.outputs.open(c, d)
 	if err != nil {
-		return errors.Join(explainOutput(err), d.undo(nil))
+		return errors.Join(explainKept(err), d.undo(nil))
 	}
 	for _, name := range c.Interfaces {
 		w := watch(name, loader.Mode(c.Mode), d.log)

@@ -279,7 +279,7 @@ func (s *outputs) close() error {
 	}
 	for _, o := range s.table.Load() {
 		if o != nil {
-			errs = append(errs, explainOutput(o.close()))
+			errs = append(errs, explainKept(o.close()))
 		}
 	}
 	s.closers.Wait()

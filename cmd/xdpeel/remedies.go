@@ -62,3 +62,11 @@ func explainOutput(err error) error {
 	}
 	return explainLoader(err)
 }
+
+// explainKept is explainOutput of the daemon, whose files the configuration bounds.
+func explainKept(err error) error {
+	if failure := (*export.WriteError)(nil); errors.As(err, &failure) && failure.Loss == mirror.LossDiskFull {
+		return hinted(err, "the file is whole up to the last packet that fitted; free some space, or bound the output's files with keep_size, keep_files or keep_free")
+	}
+	return explainLoader(err)
+}

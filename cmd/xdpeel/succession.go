@@ -72,11 +72,31 @@ func (d *daemon) succeed() error {
 	if d.program.Adopted() {
 		d.log.Info("an earlier daemon's program, counters and packets are taken over", "pins", d.current().config.Pins)
 	}
-	for _, dir := range d.program.Forgotten() {
-		d.log.Warn("the program is taken over from a build or a configuration with other maps", "pins", dir,
-			"hint", "counters begin anew, and the packets in its rings are lost: the ledger of that daemon is its last")
+	left, err := d.program.Tidy()
+	for _, one := range left {
+		d.outputs.leaveBehind(one)
+		d.log.Warn("the program is taken over from a build or a configuration with other maps", "pins", one.Dir, "packets_left", one.Packets,
+			"hint", "counters begin anew: the ledger of that daemon is its last; the packets in its rings are lost, and counted as left_behind")
 	}
-	return d.program.Tidy()
+	return err
+}
+
+// leaveBehind counts packets as lost that are in rings which are given up, each to
+// the name that its output had.
+func (s *outputs) leaveBehind(left loader.LeftBehind) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for slot, n := range left.Slots {
+		note := outputNote{Name: s.owners[slot].name} // of a daemon that was killed before it noted any
+		if text := left.Notes[slot]; text != nil {
+			_ = json.Unmarshal(text, &note) // of another build: it may be another form
+		}
+		if n > 0 && note.Name != "" {
+			account := accountOf(s.past, note.Name)
+			account.Offered += n
+			account.Lose(mirror.LossLeftBehind, n)
+		}
+	}
 }
 
 // restore lets the accounts of an earlier daemon's outputs go on.

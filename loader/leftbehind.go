@@ -1,0 +1,74 @@
+package loader
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/bpf/abi"
+)
+
+// LeftBehind is what was found where the program was taken over from a build with
+// other maps, or from a daemon of other interfaces: nobody writes these packets.
+type LeftBehind struct {
+	Dir     string                   // of the pins, which are removed
+	Packets uint64                   // in the rings
+	Slots   [abi.LimitOutputs]uint64 // of them, those that name the output in a slot
+	Notes   map[int][]byte           // of the outputs, by slot; none if they have another form
+}
+
+// outputsAt is where a record in a ring, its header included, says who is to have the
+// packet. A build must not move it: others count by it what they leave behind.
+const outputsAt = recordHeader + int(unsafe.Offsetof(bpf.XdpeelPacket{}.Outputs))
+
+// leftBehind counts what is in the rings of a program that judges no more.
+func (p *Pins) leftBehind() (left LeftBehind, err error) {
+	left.Dir = p.dir
+	rings, err := filepath.Glob(filepath.Join(p.dir, ringPrefix+"*"))
+	if err != nil {
+		return left, fmt.Errorf("list pins: %w", err)
+	}
+	var errs []error
+	for _, path := range rings {
+		buffer, err := ebpf.LoadPinnedMap(path, nil)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("open pinned ring: %w", err))
+			continue
+		}
+		ring, err := newRing(buffer)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		ring.countLeft(&left)
+		errs = append(errs, ring.close())
+	}
+	left.Notes, err = p.readNotes()
+	return left, errors.Join(append(errs, err)...)
+}
+
+// countLeft counts the records that no reader has had. How they stand in a ring is
+// the kernel's to say, whatever build they are of.
+func (r *ring) countLeft(left *LeftBehind) {
+	for r.position < r.produced || r.ask() {
+		at := r.position & r.mask
+		length := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[at])))
+		if length&recordBusy != 0 {
+			return
+		}
+		if length&recordDiscard == 0 {
+			left.Packets++
+			outputs := binary.NativeEndian.Uint32(r.data[at+uint64(outputsAt):])
+			for slot := range left.Slots {
+				left.Slots[slot] += uint64(outputs >> slot & 1)
+			}
+		}
+		r.skip(length &^ recordDiscard)
+	}
+}
