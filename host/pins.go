@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/loader"
 )
 
 // standardMount is where a bpffs belongs, and what xdpeel mounts if nobody has.
@@ -17,6 +19,7 @@ const standardMount = "/sys/fs/bpf"
 // pinFacts are of the directory in which a program that outlives the daemon is kept.
 type pinFacts struct {
 	directory string // "": nothing is to outlive it
+	namespace string // whose /sys, made for this process alone by `ip netns exec`, it is in; "": it is in none
 	mounted   bool   // it, or where it will be made, is in a bpffs
 	refused   error  // by access(2), of what is there of its path; nil: it may be made and written to
 }
@@ -31,7 +34,7 @@ func examinePins(v *visit) ([]Finding, error) {
 		var s unix.Statfs_t
 		err := unix.Statfs(at, &s)
 		if err == nil {
-			f.mounted = s.Type == unix.BPF_FS_MAGIC
+			f.mounted, f.namespace = s.Type == unix.BPF_FS_MAGIC, loader.NamespaceOfSys(f.directory)
 			f.refused = unix.Access(at, unix.W_OK|unix.X_OK)
 			return f.judge(), nil
 		}
@@ -51,6 +54,12 @@ func (f pinFacts) judge() []Finding {
 	switch {
 	case f.directory == "":
 		return found("the program goes with the daemon: no bpffs is needed")
+	case f.namespace != "":
+		return []Finding{{
+			Level: Warning, Found: f.directory + " is in a /sys of this process's own, made by `ip netns exec`",
+			Why:    "a program that outlives the daemon (on_exit: keep) is kept there, and would go with it",
+			Remedy: "nsenter --net=/run/netns/" + f.namespace + " instead of ip netns exec " + f.namespace,
+		}}
 	case !f.mounted && standard:
 		return []Finding{{
 			Level: Warning, Found: "no bpffs is mounted on " + standardMount,

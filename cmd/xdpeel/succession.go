@@ -44,6 +44,10 @@ func (d *daemon) load(c *config.Config) (*config.Config, map[int]outputNote, err
 		return nil, nil, errors.Join(err, pins.Close())
 	}
 	d.program, err = loader.LoadPinned(c.Judge, c.Policy, pins)
+	if namespace := loader.NamespaceOfSys(c.Pins); err == nil && namespace != "" {
+		d.log.Warn("the bpffs is this process's own, made by `ip netns exec`: the program goes when the daemon ends", "pins", c.Pins,
+			"hint", "start it with nsenter --net=/run/netns/"+namespace)
+	}
 	return c, notes, err
 }
 
