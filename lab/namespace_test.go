@@ -141,7 +141,7 @@ func TestDoThrowsAwayAThreadThatCannotComeHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	task := fmt.Sprintf("/proc/self/task/%d", stranded)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		if _, err := os.Stat(task); errors.Is(err, os.ErrNotExist) {
 			return
 		}

@@ -279,7 +279,7 @@ func TestInterfaceGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); attachment.Check() == nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); attachment.Check() == nil && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	if err := attachment.Check(); !errors.Is(err, ErrGone) {

@@ -82,7 +82,7 @@ func TestHandover(t *testing.T) {
 func (k *kernelJudge) handOver(frame []byte) (verdict uint32, left []byte) {
 	k.t.Helper()
 	options := &ebpf.RunOptions{Data: frame, DataOut: make([]byte, len(frame)+256)}
-	err := onFirstCPU(func() (err error) {
+	err := lab.OnFirstCPU(func() (err error) {
 		verdict, err = k.run.Run(options)
 		return err
 	})

@@ -7,15 +7,14 @@ import (
 	"math"
 	"net/netip"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
 	"github.com/xdpeel/xdpeel/mirror"
 	"github.com/xdpeel/xdpeel/mirror/cases"
@@ -83,7 +82,8 @@ func (k *kernelJudge) judge(frame []byte) (verdict uint32) {
 	k.t.Helper()
 	out := make([]byte, len(frame)+256)
 	options := &ebpf.RunOptions{Data: frame, DataOut: out}
-	err := onFirstCPU(func() (err error) {
+	// Each CPU counts for itself which packets sampling keeps.
+	err := lab.OnFirstCPU(func() (err error) {
 		verdict, err = k.run.Run(options)
 		return err
 	})
@@ -96,25 +96,6 @@ func (k *kernelJudge) judge(frame []byte) (verdict uint32) {
 	k.batch.Reset()
 	k.reader.merge(k.batch, math.MaxUint64)
 	return verdict
-}
-
-// onFirstCPU runs f there, always: each CPU counts for itself which packets sampling keeps.
-func onFirstCPU(f func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before, first unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return err
-	}
-	for cpu := 0; first.Count() == 0; cpu++ {
-		if before.IsSet(cpu) {
-			first.Set(cpu)
-		}
-	}
-	if err := unix.SchedSetaffinity(0, &first); err != nil {
-		return err
-	}
-	return errors.Join(f(), unix.SchedSetaffinity(0, &before))
 }
 
 // ledger reads the ledger, which must have lost nothing on the way here.

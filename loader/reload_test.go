@@ -135,7 +135,7 @@ func (w *wire) sendNumbered(stop <-chan struct{}, taken *atomic.Uint64) (n uint6
 	frame := frames.Wrap(frames.UDPFrame(instance, client, frames.Payload(64)), 7, source, target)
 	number := frame[len(frame)-64:]
 	// From one CPU: of two, each with frames of its own on the way, the later may be first.
-	err = onFirstCPU(func() error {
+	err = lab.OnFirstCPU(func() error {
 		for ; ; n++ {
 			for n-taken.Load() >= aheadMax && !stopped(stop) {
 				time.Sleep(100 * time.Microsecond)

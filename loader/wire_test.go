@@ -125,7 +125,7 @@ func (w *wire) send(list [][]byte) {
 	}
 	defer sender.Close()
 	// From one CPU: of two, each with frames of its own on the way, the later may be first.
-	err = onFirstCPU(func() error {
+	err = lab.OnFirstCPU(func() error {
 		for i, frame := range list {
 			if err := sender.Send(frame); err != nil {
 				return fmt.Errorf("send frame %d of %d bytes: %w", i, len(frame), err)

@@ -65,6 +65,7 @@ func newTestNamespace(t *testing.T) *lab.Namespace {
 	return namespace
 }
 
+// send sends frames in their order.
 func (w *wire) send(t *testing.T, list ...[]byte) {
 	t.Helper()
 	sender, err := lab.OpenSender(w.near.Namespace, w.near.Name)
@@ -72,10 +73,16 @@ func (w *wire) send(t *testing.T, list ...[]byte) {
 		t.Fatal(err)
 	}
 	defer sender.Close()
-	for _, frame := range list {
-		if err := sender.Send(frame); err != nil {
-			t.Fatal(err)
+	err = lab.OnFirstCPU(func() error {
+		for _, frame := range list {
+			if err := sender.Send(frame); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
