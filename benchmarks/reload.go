@@ -48,70 +48,32 @@ type change struct {
 // reloadBench is a program under load, and the daemon's side of it on the
 // receiver's CPU.
 type reloadBench struct {
-	lane       *Lane
-	program    *loader.Program
-	attachment *loader.Attachment
-	reader     *loader.Reader
-	generator  *Generator
-	changes    chan change
-	read       uint64 // packets, once the reader has ended
-	sent       uint64 // packets, once the generator has ended
+	*tap
+	generator *Generator
+	changes   chan change
+	read      uint64 // packets, once the reader has ended
+	sent      uint64 // packets, once the generator has ended
 }
 
 func newReloadBench(policy *mirror.Policy) (_ *reloadBench, err error) {
 	b := &reloadBench{changes: make(chan change, 16)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.Close())
+	if b.tap, err = newTap(policy); err != nil {
+		return nil, err
+	}
+	if _, err = b.lane.pinNAPI(); err == nil {
+		var f *Frames
+		if f, err = NewFrames(captureWorkload(filterSize), b.lane.pair.B.MAC); err == nil {
+			b.generator, err = NewGenerator(b.lane, f)
 		}
-	}()
-	if b.lane, err = NewLane(1500); err != nil {
-		return nil, err
 	}
-	if b.program, err = loader.Load(mirror.Options{}, policy); err != nil {
-		return nil, err
-	}
-	err = b.lane.pair.B.Namespace.Do(func() (err error) {
-		b.attachment, err = b.program.Attach(b.lane.pair.B.Name, loader.ModeNative)
-		return err
-	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, b.tap.Close())
 	}
-	if _, err = b.lane.pinNAPI(); err != nil {
-		return nil, err
-	}
-	if b.reader, err = b.program.NewReader(); err != nil {
-		return nil, err
-	}
-	f, err := NewFrames(captureWorkload(filterSize), b.lane.pair.B.MAC)
-	if err != nil {
-		return nil, err
-	}
-	b.generator, err = NewGenerator(b.lane, f)
-	return b, err
+	return b, nil
 }
 
 // Close takes everything down. The generator and the reader must have ended.
-func (b *reloadBench) Close() error {
-	var errs []error
-	if b.generator != nil {
-		errs = append(errs, b.generator.Close())
-	}
-	if b.reader != nil {
-		errs = append(errs, b.reader.Close())
-	}
-	if b.attachment != nil {
-		errs = append(errs, b.attachment.Close())
-	}
-	if b.program != nil {
-		errs = append(errs, b.program.Close())
-	}
-	if b.lane != nil {
-		errs = append(errs, b.lane.Close())
-	}
-	return errors.Join(errs...)
-}
+func (b *reloadBench) Close() error { return errors.Join(b.generator.Close(), b.tap.Close()) }
 
 // send keeps the load up until stop is closed.
 func (b *reloadBench) send(ctx context.Context, stop <-chan struct{}) error {
@@ -202,8 +164,7 @@ type losses struct {
 func (b *reloadBench) finish(stop chan struct{}, sending, watching <-chan error) (l losses, err error) {
 	close(stop)
 	err = <-sending
-	err = errors.Join(err, b.attachment.Close())
-	b.attachment = nil
+	err = errors.Join(err, b.detach())
 	b.reader.Stop()
 	if err := errors.Join(err, <-watching); err != nil {
 		return l, err

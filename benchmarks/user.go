@@ -13,7 +13,6 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/xdpeel/xdpeel/export"
-	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -23,40 +22,25 @@ var userSizes = []int{64, 512, 1450}
 // userBench has the kernel fill xdpeel's rings while nobody reads them, and then
 // takes the time that user space needs for what they hold.
 type userBench struct {
-	lane       *Lane
-	program    *loader.Program
-	attachment *loader.Attachment
-	reader     *loader.Reader
-	kernel     *ebpf.Program // what is attached, to run it with live frames
-	batch      *mirror.Batch
+	*tap
+	kernel *ebpf.Program // what is attached, to run it with live frames
+	batch  *mirror.Batch
 }
 
-func newUserBench() (_ *userBench, err error) {
-	b := &userBench{batch: mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.Close())
-		}
-	}()
-	if b.lane, err = NewLane(1500); err != nil {
-		return nil, err
-	}
-	if b.program, err = loader.Load(mirror.Options{}, mirror.TakeAll()); err != nil {
-		return nil, err
-	}
-	iface := b.lane.pair.B.Name
-	err = b.lane.pair.B.Namespace.Do(func() (err error) {
-		if b.attachment, err = b.program.Attach(iface, loader.ModeNative); err != nil {
-			return err
-		}
-		b.kernel, err = attachedProgram(iface)
-		return err
-	})
+func newUserBench() (*userBench, error) {
+	t, err := newTap(mirror.TakeAll())
 	if err != nil {
 		return nil, err
 	}
-	b.reader, err = b.program.NewReader()
-	return b, err
+	b := &userBench{tap: t, batch: mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)}
+	err = b.lane.pair.B.Namespace.Do(func() (err error) {
+		b.kernel, err = attachedProgram(b.lane.pair.B.Name)
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return b, nil
 }
 
 // attachedProgram returns the XDP program of an interface of the calling
@@ -73,25 +57,8 @@ func attachedProgram(iface string) (*ebpf.Program, error) {
 	return program, nil
 }
 
-func (b *userBench) Close() error {
-	var errs []error
-	if b.kernel != nil {
-		errs = append(errs, b.kernel.Close())
-	}
-	if b.reader != nil {
-		errs = append(errs, b.reader.Close())
-	}
-	if b.attachment != nil {
-		errs = append(errs, b.attachment.Close())
-	}
-	if b.program != nil {
-		errs = append(errs, b.program.Close())
-	}
-	if b.lane != nil {
-		errs = append(errs, b.lane.Close())
-	}
-	return errors.Join(errs...)
-}
+// Close takes everything down.
+func (b *userBench) Close() error { return errors.Join(b.kernel.Close(), b.tap.Close()) }
 
 // fill puts packets into the ring of the receiver's CPU.
 func (b *userBench) fill(frame []byte, packets uint32) error {

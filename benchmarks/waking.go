@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/xdpeel/xdpeel/lab"
-	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -21,38 +20,18 @@ const wakingRate = 200_000
 
 // wakingBench has xdpeel's reader wait for packets, of which few or many come.
 type wakingBench struct {
-	lane       *Lane
-	program    *loader.Program
-	attachment *loader.Attachment
-	reader     *loader.Reader
-	packets    atomic.Uint64
-	arrived    chan time.Time // of a batch, unless that of one before is still there
-	ended      chan error
+	*tap
+	packets atomic.Uint64
+	arrived chan time.Time // of a batch, unless that of one before is still there
+	ended   chan error
 }
 
-func newWakingBench() (_ *wakingBench, err error) {
-	b := &wakingBench{arrived: make(chan time.Time, 1), ended: make(chan error, 1)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.Close())
-		}
-	}()
-	if b.lane, err = NewLane(1500); err != nil {
-		return nil, err
-	}
-	if b.program, err = loader.Load(mirror.Options{}, mirror.TakeAll()); err != nil {
-		return nil, err
-	}
-	err = b.lane.pair.B.Namespace.Do(func() (err error) {
-		b.attachment, err = b.program.Attach(b.lane.pair.B.Name, loader.ModeNative)
-		return err
-	})
+func newWakingBench() (*wakingBench, error) {
+	t, err := newTap(mirror.TakeAll())
 	if err != nil {
 		return nil, err
 	}
-	if b.reader, err = b.program.NewReader(); err != nil {
-		return nil, err
-	}
+	b := &wakingBench{tap: t, arrived: make(chan time.Time, 1), ended: make(chan error, 1)}
 	go func() { b.ended <- onCPU(receiverCPU, b.read) }()
 	return b, nil
 }
@@ -78,22 +57,10 @@ func (b *wakingBench) read() error {
 	}
 }
 
+// Close ends the reading and takes everything down.
 func (b *wakingBench) Close() error {
-	var errs []error
-	if b.reader != nil {
-		b.reader.Stop()
-		errs = append(errs, <-b.ended, b.reader.Close())
-	}
-	if b.attachment != nil {
-		errs = append(errs, b.attachment.Close())
-	}
-	if b.program != nil {
-		errs = append(errs, b.program.Close())
-	}
-	if b.lane != nil {
-		errs = append(errs, b.lane.Close())
-	}
-	return errors.Join(errs...)
+	b.reader.Stop()
+	return errors.Join(<-b.ended, b.tap.Close())
 }
 
 // load sends packets for a second and returns how many there were for a wakeup.

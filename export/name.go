@@ -31,16 +31,6 @@ var sessionConversions = map[string]func(s mirror.Session, name string) string{
 	},
 }
 
-// NamesSession says whether a path has conversions of sessions: %{session}, the
-// configured name of one, %{vni} and %{source}.
-func NamesSession(path string) bool { return strings.Contains(path, "%{") }
-
-// CheckPath says what is wrong with a path that files are named by.
-func CheckPath(path string) error {
-	_, err := newPattern(path)
-	return err
-}
-
 // expandSession replaces the conversions of sessions in a path.
 func expandSession(path string, session mirror.Session, name string) string {
 	for conversion, value := range sessionConversions {
