@@ -36,10 +36,12 @@ func (p *publisher) recover(path string) error {
 	if err != nil {
 		return err
 	}
-	if !lockNamed(path, file) {
+	// Before the lock is asked for: who made the file a moment ago, this process itself
+	// maybe, would take it for somebody else's and leave it behind.
+	if info, err := file.Stat(); err == nil && info.Size() == 0 && isYoung(info) {
 		return file.Close()
 	}
-	if info, err := file.Stat(); err == nil && info.Size() == 0 && time.Since(info.ModTime()) < emptyAge {
+	if !lockNamed(path, file) {
 		return file.Close()
 	}
 	name := strings.TrimSuffix(path, hiddenEnd)
@@ -59,6 +61,13 @@ func (p *publisher) recover(path string) error {
 	// Its packets are in no account of this process.
 	left := retiredPart{part: part{path: name, hidden: true, out: file, regular: true, info: info}, name: name}
 	return p.publish(left)
+}
+
+// isYoung says whether a file was changed a moment ago. One of the future was not: the
+// clock was set back.
+func isYoung(info os.FileInfo) bool {
+	age := time.Since(info.ModTime())
+	return 0 <= age && age < emptyAge
 }
 
 // mend cuts a file behind its last whole block and ends it, and returns how many

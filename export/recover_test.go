@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -188,4 +189,44 @@ func TestRecoverLeavesOthers(t *testing.T) {
 	if !bytes.Equal(read(t, filepath.Join(directory, "a-7.pcapng.part")), foreign) || !strings.Contains(log.String(), errNotOurs.Error()) {
 		t.Errorf("the foreign file is not as it was; log:\n%s", log)
 	}
+}
+
+// A file that is being made while those of an earlier run are looked through is its
+// maker's: it gets the name that was asked for, and none is left behind.
+func TestRecoverLeavesWhatIsBegun(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.pcapng"+hiddenEnd)
+	p := new(publisher)
+	done, looked := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(looked)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				if err := p.recover(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	}()
+	for i := range 2000 {
+		made, err := createPart(path, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made.suffix != 0 {
+			t.Errorf("file %d is %s", i, made.place())
+		}
+		if err := errors.Join(made.discard(), made.out.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if made.suffix != 0 {
+			break
+		}
+	}
+	close(done)
+	<-looked
 }
