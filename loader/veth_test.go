@@ -354,7 +354,12 @@ func TestVethSelfTest(t *testing.T) {
 	if err := change(c.namespace, theirEnd, netlink.LinkSetDown)(); err != nil {
 		t.Fatal(err)
 	}
-	if state := c.veth.State(); state != (pair.State{Up: true}) {
+	// The kernel tells our end of it a moment later (net/core/link_watch.c).
+	want := pair.State{Up: true}
+	for deadline := time.Now().Add(20 * time.Second); c.veth.State() != want && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if state := c.veth.State(); state != want {
 		t.Errorf("state %+v, want ours up and theirs down", state)
 	}
 	if err := c.veth.SelfTest(); err == nil {
