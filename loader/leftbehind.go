@@ -1,16 +1,12 @@
 package loader
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync/atomic"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 
-	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
 )
 
@@ -22,10 +18,6 @@ type LeftBehind struct {
 	Slots   [abi.LimitOutputs]uint64 // of them, those that name the output in a slot
 	Notes   map[int][]byte           // of the outputs, by slot; none if they have another form
 }
-
-// outputsAt is where a record in a ring, its header included, says who is to have the
-// packet. A build must not move it: others count by it what they leave behind.
-const outputsAt = recordHeader + int(unsafe.Offsetof(bpf.XdpeelPacket{}.Outputs))
 
 // leftBehind counts what is in the rings of a program that judges no more.
 func (p *Pins) leftBehind() (left LeftBehind, err error) {
@@ -53,22 +45,15 @@ func (p *Pins) leftBehind() (left LeftBehind, err error) {
 	return left, errors.Join(append(errs, err)...)
 }
 
-// countLeft counts the records that no reader has had. How they stand in a ring is
-// the kernel's to say, whatever build they are of.
+// countLeft counts the records that no reader has had, whatever build they are of: how
+// they stand in a ring is the kernel's to say, and all builds have packet.outputs where
+// this one has it (bpf/abi.h). None is shorter than a header: there is room behind it.
 func (r *ring) countLeft(left *LeftBehind) {
-	for r.position < r.produced || r.ask() {
-		at := r.position & r.mask
-		length := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[at])))
-		if length&recordBusy != 0 {
-			return
+	for header, _ := r.head(); header != nil; header, _ = r.head() {
+		left.Packets++
+		for slot := range left.Slots {
+			left.Slots[slot] += uint64(header.Outputs >> slot & 1)
 		}
-		if length&recordDiscard == 0 {
-			left.Packets++
-			outputs := binary.NativeEndian.Uint32(r.data[at+uint64(outputsAt):])
-			for slot := range left.Slots {
-				left.Slots[slot] += uint64(outputs >> slot & 1)
-			}
-		}
-		r.skip(length &^ recordDiscard)
+		r.next()
 	}
 }
