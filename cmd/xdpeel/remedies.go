@@ -56,17 +56,16 @@ func occupiedRemedy(occupied *loader.OccupiedError) string {
 }
 
 // explainOutput adds the remedy to an output that takes no more, or cannot be opened.
-func explainOutput(err error) error {
-	if failure := (*export.WriteError)(nil); errors.As(err, &failure) && failure.Loss == mirror.LossDiskFull {
-		return hinted(err, "the file is whole up to the last packet that fitted; free some space, or limit the files with -C and -W")
-	}
-	return explainLoader(err)
-}
+func explainOutput(err error) error { return explainBounded(err, "limit the files with -C and -W") }
 
 // explainKept is explainOutput of the daemon, whose files the configuration bounds.
 func explainKept(err error) error {
+	return explainBounded(err, "bound the output's files with keep_size, keep_files or keep_free")
+}
+
+func explainBounded(err error, bound string) error {
 	if failure := (*export.WriteError)(nil); errors.As(err, &failure) && failure.Loss == mirror.LossDiskFull {
-		return hinted(err, "the file is whole up to the last packet that fitted; free some space, or bound the output's files with keep_size, keep_files or keep_free")
+		return hinted(err, "the file is whole up to the last packet that fitted; free some space, or %s", bound)
 	}
 	return explainLoader(err)
 }
