@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -20,22 +19,6 @@ func setOf(cpu int) *unix.CPUSet {
 	var set unix.CPUSet
 	set.Set(cpu)
 	return &set
-}
-
-// onCPU runs f on a thread that is pinned to a CPU meanwhile. Processes that f
-// starts stay there.
-func onCPU(cpu int, f func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return fmt.Errorf("ask for CPU affinity: %w", err)
-	}
-	if err := unix.SchedSetaffinity(0, setOf(cpu)); err != nil {
-		return fmt.Errorf("pin thread to CPU %d: %w", cpu, err)
-	}
-	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
-	return f()
 }
 
 // pinSelf keeps all threads of the benchmark itself off the receiver's CPU.

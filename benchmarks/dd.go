@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/xdpeel/xdpeel/lab"
 )
 
 // ddMebibytes is how much dd writes: so much that its own start does not count.
@@ -22,7 +24,7 @@ func ddCost(ctx context.Context, directory string) (perByte float64, err error) 
 		}
 	}()
 	dd := exec.CommandContext(ctx, "dd", "if=/dev/zero", "of="+path, "bs=1M", fmt.Sprintf("count=%d", ddMebibytes))
-	if err := onCPU(receiverCPU, dd.Start); err != nil {
+	if err := lab.OnCPU(receiverCPU, dd.Start); err != nil {
 		return 0, fmt.Errorf("start dd: %w", err)
 	}
 	if err := dd.Wait(); err != nil {

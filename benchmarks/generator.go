@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/benchmarks/programs"
+	"github.com/xdpeel/xdpeel/lab"
 )
 
 // liveBatch is how many frames the kernel hands on together when it runs a
@@ -22,6 +23,15 @@ type Generator struct {
 	lane    *Lane
 	objects programs.GeneratorObjects
 	next    uint64
+}
+
+// generator returns one that sends packets of these sizes to the receiver's end.
+func (l *Lane) generator(sizes ...int) (*Generator, error) {
+	frames, err := NewFrames(captureWorkload(sizes...), l.pair.B.MAC)
+	if err != nil {
+		return nil, err
+	}
+	return NewGenerator(l, frames)
 }
 
 // NewGenerator loads the generator program for a lane.
@@ -75,7 +85,7 @@ func (g *Generator) Send(ctx context.Context, packets uint64, rate float64) (Sen
 		// So few at a time that an interrupt of the benchmark is soon seen.
 		options.Repeat = uint32(min(state.Limit-state.Sequence, chunk(rate)))
 		err := g.lane.pair.A.Namespace.Do(func() error {
-			return onCPU(generatorCPU, func() error { _, err := g.objects.Generate.Run(&options); return err })
+			return lab.OnCPU(generatorCPU, func() error { _, err := g.objects.Generate.Run(&options); return err })
 		})
 		if err != nil {
 			return Sent{}, fmt.Errorf("run generator: %w", err)

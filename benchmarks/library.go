@@ -78,7 +78,7 @@ func (b *libraryBench) toFile(directory string, size int) (s spent, err error) {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, os.Remove(path)) }()
-	err = onCPU(receiverCPU, func() error {
+	err = lab.OnCPU(receiverCPU, func() error {
 		began, err := threadTime()
 		if err != nil {
 			return err

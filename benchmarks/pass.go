@@ -123,7 +123,7 @@ func (b *passBench) programsAlone() (alone, error) {
 		return median(costs), nil
 	}
 	var a alone
-	err := onCPU(receiverCPU, func() (err error) {
+	err := lab.OnCPU(receiverCPU, func() (err error) {
 		if a.xdpeel, err = measure(b.product.objects.Xdpeel); err != nil {
 			return err
 		}

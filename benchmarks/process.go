@@ -46,7 +46,7 @@ func StartProcess(ns *lab.Namespace, command []string, ready string) (*Process, 
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	// An interrupt from the terminal is for the benchmark, which ends the others.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err := ns.Do(func() error { return onCPU(receiverCPU, p.cmd.Start) })
+	err := ns.Do(func() error { return lab.OnCPU(receiverCPU, p.cmd.Start) })
 	if err != nil {
 		return nil, fmt.Errorf("start %q: %w", command[0], err)
 	}

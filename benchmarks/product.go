@@ -219,7 +219,7 @@ func runLive(ns *lab.Namespace, program *ebpf.Program, cpu int, frame []byte, re
 		Data: frame, Repeat: repeat, Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: 64,
 	}
 	err = ns.Do(func() error {
-		return onCPU(cpu, func() error {
+		return lab.OnCPU(cpu, func() error {
 			began, err := threadTime()
 			if err != nil {
 				return err

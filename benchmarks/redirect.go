@@ -58,11 +58,7 @@ func newRedirectBench(size int) (_ *redirectBench, err error) {
 	if err = b.lane.pair.B.Namespace.Do(b.openVeth); err != nil {
 		return nil, err
 	}
-	f, err := NewFrames(captureWorkload(size), b.lane.pair.B.MAC)
-	if err != nil {
-		return nil, err
-	}
-	b.generator, err = NewGenerator(b.lane, f)
+	b.generator, err = b.lane.generator(size)
 	return b, err
 }
 

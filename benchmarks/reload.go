@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -61,10 +62,7 @@ func newReloadBench(policy *mirror.Policy) (_ *reloadBench, err error) {
 		return nil, err
 	}
 	if _, err = b.lane.pinNAPI(); err == nil {
-		var f *Frames
-		if f, err = NewFrames(captureWorkload(filterSize), b.lane.pair.B.MAC); err == nil {
-			b.generator, err = NewGenerator(b.lane, f)
-		}
+		b.generator, err = b.lane.generator(filterSize)
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.tap.Close())
@@ -94,7 +92,7 @@ func (b *reloadBench) send(ctx context.Context, stop <-chan struct{}) error {
 // watch reads all packets and tells of each change of the policy, until the reader is
 // stopped and the rings are empty.
 func (b *reloadBench) watch() error {
-	return onCPU(receiverCPU, func() error {
+	return lab.OnCPU(receiverCPU, func() error {
 		batch := mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)
 		judge := reloadOutput(0)
 		for {
@@ -131,7 +129,7 @@ type reloaded struct {
 // its effect.
 func (b *reloadBench) reload(ctx context.Context, set setter, outputs mirror.OutputSet) (r reloaded, err error) {
 	var began time.Time
-	err = onCPU(receiverCPU, func() error {
+	err = lab.OnCPU(receiverCPU, func() error {
 		began = time.Now()
 		err := set(b.program)
 		r.whole = time.Since(began)

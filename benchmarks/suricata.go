@@ -95,11 +95,7 @@ func (s *suricataSide) setUp(xdpeel, directory string, mix Mix) (err error) {
 	if err := s.startSuricata(work); err != nil {
 		return err
 	}
-	packets, err := NewFrames(captureWorkload(mix.Sizes...), s.lane.pair.B.MAC)
-	if err != nil {
-		return err
-	}
-	if s.feeder, err = NewGenerator(s.lane, packets); err != nil {
+	if s.feeder, err = s.lane.generator(mix.Sizes...); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.feeder.Close)

@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -78,7 +79,7 @@ type spent struct {
 // read reads so many packets into sink, nil for nowhere, and checks that these
 // were all.
 func (b *userBench) read(sink export.Sink, packets uint32) (s spent, err error) {
-	err = onCPU(receiverCPU, func() error {
+	err = lab.OnCPU(receiverCPU, func() error {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		began, err := threadTime()

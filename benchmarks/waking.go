@@ -32,7 +32,7 @@ func newWakingBench() (*wakingBench, error) {
 		return nil, err
 	}
 	b := &wakingBench{tap: t, arrived: make(chan time.Time, 1), ended: make(chan error, 1)}
-	go func() { b.ended <- onCPU(receiverCPU, b.read) }()
+	go func() { b.ended <- lab.OnCPU(receiverCPU, b.read) }()
 	return b, nil
 }
 
@@ -65,11 +65,7 @@ func (b *wakingBench) Close() error {
 
 // load sends packets for a second and returns how many there were for a wakeup.
 func (b *wakingBench) load(ctx context.Context) (float64, error) {
-	frames, err := NewFrames(captureWorkload(64), b.lane.pair.B.MAC)
-	if err != nil {
-		return 0, err
-	}
-	generator, err := NewGenerator(b.lane, frames)
+	generator, err := b.lane.generator(64)
 	if err != nil {
 		return 0, err
 	}

@@ -10,35 +10,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// logged keeps what an archive says.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // archiveOptions are those of an archive in a directory.
-func archiveOptions(path string, log *logged) ArchiveOptions {
+func archiveOptions(path string, log *lab.Transcript) ArchiveOptions {
 	return ArchiveOptions{
 		File:  FileOptions{Path: path, Application: "xdpeel 1.2.3", Name: nameOf, Statistics: vniStatistics},
 		Owner: Owner{User: -1, Group: -1},
@@ -161,7 +143,7 @@ func TestArchiveRotates(t *testing.T) {
 		t.Run(extension, func(t *testing.T) {
 			t.Parallel()
 			directory := t.TempDir()
-			o := archiveOptions(filepath.Join(directory, "%Y", "a"+extension), &logged{})
+			o := archiveOptions(filepath.Join(directory, "%Y", "a"+extension), new(lab.Transcript))
 			o.File.RotateSize = 1 << 20
 			a := openArchive(t, o)
 			var s series
@@ -196,7 +178,7 @@ func TestArchiveRotates(t *testing.T) {
 func TestArchivePacksInTime(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
-	a := openArchive(t, archiveOptions(filepath.Join(directory, "a.pcapng.zst"), &logged{}))
+	a := openArchive(t, archiveOptions(filepath.Join(directory, "a.pcapng.zst"), new(lab.Transcript)))
 	var s series
 	if err := errors.Join(a.Write(s.batch(3, 60, 1)), a.Flush()); err != nil {
 		t.Fatal(err)
@@ -209,7 +191,7 @@ func TestArchivePacksInTime(t *testing.T) {
 func TestArchiveWindows(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
-	o := archiveOptions(filepath.Join(directory, "%Y%m%d-%H%M%S.pcapng"), &logged{})
+	o := archiveOptions(filepath.Join(directory, "%Y%m%d-%H%M%S.pcapng"), new(lab.Transcript))
 	o.File.RotateEvery = time.Second
 	a := openArchive(t, o)
 	var s series
@@ -270,7 +252,7 @@ func TestWindow(t *testing.T) {
 func TestArchiveSplits(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
-	o := archiveOptions(filepath.Join(directory, "%{vni}", "%{session}.pcapng"), &logged{})
+	o := archiveOptions(filepath.Join(directory, "%{vni}", "%{session}.pcapng"), new(lab.Transcript))
 	o.Split = true
 	a := openArchive(t, o)
 	var s series
@@ -321,8 +303,8 @@ func TestArchiveNames(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	path := filepath.Join(directory, "a.pcapng")
-	first, second := openArchive(t, archiveOptions(path, &logged{})), openArchive(t, archiveOptions(path, &logged{}))
-	discarded := openArchive(t, archiveOptions(path, &logged{}))
+	first, second := openArchive(t, archiveOptions(path, new(lab.Transcript))), openArchive(t, archiveOptions(path, new(lab.Transcript)))
+	discarded := openArchive(t, archiveOptions(path, new(lab.Transcript)))
 	if err := os.WriteFile(path, []byte("another's"), 0o600); err != nil {
 		t.Fatal(err)
 	}

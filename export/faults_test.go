@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -104,7 +105,7 @@ func fullDisk(t *testing.T, extension string, filled int) {
 		if err := os.WriteFile(filler, make([]byte, filled), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		a := openArchive(t, archiveOptions(filepath.Join(directory, "a"+extension), &logged{}))
+		a := openArchive(t, archiveOptions(filepath.Join(directory, "a"+extension), new(lab.Transcript)))
 		var s series
 		err := filling(t, a, &s, never)
 		checkWriteError(t, err, mirror.LossDiskFull, syscall.ENOSPC)
@@ -135,7 +136,7 @@ func fullDisk(t *testing.T, extension string, filled int) {
 // the next ones are good. The tmpfs below the loop device is full.
 func TestArchiveSyncError(t *testing.T) {
 	disk := newExt4(t, "3m", "errors=continue")
-	log := &logged{}
+	log := new(lab.Transcript)
 	a := openArchive(t, archiveOptions(filepath.Join(disk.directory, "a.pcapng"), log))
 	var s series
 	if err := filling(t, a, &s, func() bool { return s.next >= 10_000 }); err != nil {
@@ -162,7 +163,7 @@ func TestArchiveSyncError(t *testing.T) {
 // A disk that fails under an open file.
 func TestArchiveIOError(t *testing.T) {
 	disk := newExt4(t, "64m", "")
-	a := openArchive(t, archiveOptions(filepath.Join(disk.directory, "a.pcapng"), &logged{}))
+	a := openArchive(t, archiveOptions(filepath.Join(disk.directory, "a.pcapng"), new(lab.Transcript)))
 	var s series
 	if err := filling(t, a, &s, func() bool { return s.next >= 100 }); err != nil {
 		t.Fatal(err)
@@ -200,7 +201,7 @@ func shutDown(t *testing.T, directory string) {
 // A file system that becomes read-only under an open file, as it does after an error.
 func TestArchiveReadOnly(t *testing.T) {
 	disk := newExt4(t, "64m", "errors=remount-ro")
-	a := openArchive(t, archiveOptions(filepath.Join(disk.directory, "a.pcapng"), &logged{}))
+	a := openArchive(t, archiveOptions(filepath.Join(disk.directory, "a.pcapng"), new(lab.Transcript)))
 	var s series
 	if err := filling(t, a, &s, func() bool { return s.next >= 100 }); err != nil {
 		t.Fatal(err)
@@ -225,7 +226,7 @@ func TestArchiveReadOnly(t *testing.T) {
 func TestArchiveRemounted(t *testing.T) {
 	directory := t.TempDir()
 	mount(t, "tmpfs", directory, "tmpfs", "size=1m")
-	o := archiveOptions(filepath.Join(directory, "%{vni}.pcapng"), &logged{})
+	o := archiveOptions(filepath.Join(directory, "%{vni}.pcapng"), new(lab.Transcript))
 	o.Split = true // so that no file is open yet
 	a := openArchive(t, o)
 	var s series
@@ -255,7 +256,7 @@ func TestArchiveDirectoryRemoved(t *testing.T) {
 	if err := os.Mkdir(directory, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	a := openArchive(t, archiveOptions(filepath.Join(directory, "a.pcapng"), &logged{}))
+	a := openArchive(t, archiveOptions(filepath.Join(directory, "a.pcapng"), new(lab.Transcript)))
 	var s series
 	if err := filling(t, a, &s, func() bool { return s.next >= 100 }); err != nil {
 		t.Fatal(err)
@@ -285,7 +286,7 @@ func TestArchiveDirectoryRemoved(t *testing.T) {
 func TestArchiveDirectoryMadeAgain(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
-	a := openArchive(t, archiveOptions(filepath.Join(directory, "%Y", "a.pcapng"), &logged{}))
+	a := openArchive(t, archiveOptions(filepath.Join(directory, "%Y", "a.pcapng"), new(lab.Transcript)))
 	var s series
 	if err := filling(t, a, &s, func() bool { return s.next >= 100 }); err != nil {
 		t.Fatal(err)
@@ -324,7 +325,7 @@ func TestChildFails(t *testing.T) {
 	if path == "" {
 		t.Skip("is the child of another test")
 	}
-	a := openArchive(t, archiveOptions(path, &logged{}))
+	a := openArchive(t, archiveOptions(path, new(lab.Transcript)))
 	var s series
 	checkWriteError(t, filling(t, a, &s, never), mirror.LossWriteError, syscall.EFBIG)
 	if err := errors.Join(a.Resume(), a.Write(s.batch(20, 600, 3)), a.Close()); err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/xdpeel/xdpeel/lab"
 )
 
 // Of the child that is killed: which file it writes, and where its series begins.
@@ -36,7 +38,7 @@ func TestChildWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := archiveOptions(path, &logged{})
+	o := archiveOptions(path, new(lab.Transcript))
 	o.File.RotateSize = 300 << 10
 	a := openArchive(t, o)
 	s := series{next: uint32(first)}
@@ -130,7 +132,7 @@ func killOften(t *testing.T, extension string, times int) {
 		spans = append(spans, span{first, early, last})
 		first = last + 1000 // beyond what it may have written and not said
 	}
-	log := &logged{}
+	log := new(lab.Transcript)
 	if err := openArchive(t, archiveOptions(path, log)).Discard(); err != nil {
 		t.Fatal(err)
 	}

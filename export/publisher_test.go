@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/xdpeel/xdpeel/lab"
 )
 
 // Only an output's own files are deleted, the oldest first, those of earlier runs too.
@@ -36,7 +38,7 @@ func TestArchiveKeeps(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			o := archiveOptions(filepath.Join(directory, "a.pcapng"), &logged{})
+			o := archiveOptions(filepath.Join(directory, "a.pcapng"), new(lab.Transcript))
 			o.File.RotateSize, o.Keep = 20_000, test.keep
 			a := openArchive(t, o)
 			var s series
@@ -92,7 +94,7 @@ func TestArchiveCommand(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			log := &logged{}
+			log := new(lab.Transcript)
 			o := archiveOptions(filepath.Join(directory, name+".pcapng"), log)
 			o.Command = Command{Arguments: test.arguments, Timeout: 300 * time.Millisecond}
 			a := openArchive(t, o)
@@ -113,7 +115,7 @@ func TestArchiveCommand(t *testing.T) {
 // When an archive is closed, commands have the time of one, not of each.
 func TestArchiveCommandsEnd(t *testing.T) {
 	t.Parallel()
-	o := archiveOptions(filepath.Join(t.TempDir(), "a.pcapng"), &logged{})
+	o := archiveOptions(filepath.Join(t.TempDir(), "a.pcapng"), new(lab.Transcript))
 	o.File.RotateSize = 1
 	o.Command = Command{Arguments: []string{"/bin/sleep", "60"}, Timeout: 300 * time.Millisecond}
 	a := openArchive(t, o)
@@ -136,7 +138,7 @@ func TestArchiveOwner(t *testing.T) {
 	}
 	t.Parallel()
 	directory := t.TempDir()
-	o := archiveOptions(filepath.Join(directory, "%Y/a.pcapng"), &logged{})
+	o := archiveOptions(filepath.Join(directory, "%Y/a.pcapng"), new(lab.Transcript))
 	o.Owner = Owner{User: 1234, Group: 5678, Mode: 0o640}
 	a := openArchive(t, o)
 	check := func(path string, mode os.FileMode) {

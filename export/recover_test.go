@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/xdpeel/xdpeel/lab"
 )
 
 // leftBehind is what a process leaves of a file that is killed after it wrote n
@@ -19,7 +20,7 @@ import (
 func leftBehind(t *testing.T, extension string, n int) (content []byte, sizes map[int]int) {
 	t.Helper()
 	directory := t.TempDir()
-	o := archiveOptions(filepath.Join(directory, "a"+extension), &logged{})
+	o := archiveOptions(filepath.Join(directory, "a"+extension), new(lab.Transcript))
 	if strings.HasPrefix(extension, ".pcap.") || extension == ".pcap" {
 		o.File.Format = FormatPcap
 	}
@@ -61,7 +62,7 @@ func TestRecoverTornFile(t *testing.T) {
 				if err := os.WriteFile(path+".part", torn, 0o644); err != nil {
 					t.Fatal(err)
 				}
-				log := &logged{}
+				log := new(lab.Transcript)
 				o := archiveOptions(path, log)
 				if strings.HasPrefix(extension, ".pcap.") || extension == ".pcap" {
 					o.File.Format = FormatPcap
@@ -80,7 +81,7 @@ func TestRecoverTornFile(t *testing.T) {
 }
 
 // checkRecovered wants at least the packets that were whole, in a good file.
-func checkRecovered(t *testing.T, path string, size, whole int, log *logged) {
+func checkRecovered(t *testing.T, path string, size, whole int, log *lab.Transcript) {
 	t.Helper()
 	left := listed(t, filepath.Dir(path))
 	if whole == 0 && (len(left) == 0 || left[0] == filepath.Base(path)+".part") {
@@ -141,7 +142,7 @@ func TestRecoveredIsReadable(t *testing.T) {
 			if err := os.WriteFile(path+".part", content[:len(content)-5], 0o644); err != nil {
 				t.Fatal(err)
 			}
-			o := archiveOptions(path, &logged{})
+			o := archiveOptions(path, new(lab.Transcript))
 			if extension == ".pcap" {
 				o.File.Format = FormatPcap
 			}
@@ -167,7 +168,7 @@ func TestRecoverLeavesOthers(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	path := filepath.Join(directory, "a.pcapng")
-	log := &logged{}
+	log := new(lab.Transcript)
 	living := openArchive(t, archiveOptions(path, log)) // which may meet the foreign file, too
 	var s series
 	if err := errors.Join(living.Write(s.batch(5, 60, 1)), living.Flush()); err != nil {

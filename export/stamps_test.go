@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -49,7 +50,7 @@ func TestArchiveClockIsSet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			directory := t.TempDir()
-			a := openArchive(t, archiveOptions(filepath.Join(directory, "a.pcapng"), &logged{}))
+			a := openArchive(t, archiveOptions(filepath.Join(directory, "a.pcapng"), new(lab.Transcript)))
 			clock := &setClock{}
 			for _, f := range a.files {
 				clock.put(f.stamps)

@@ -8,23 +8,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// OnCPU runs f on a thread that is pinned to a CPU meanwhile. Processes that f starts
+// stay there.
+func OnCPU(cpu int, f func() error) error {
+	return pinned(func(*unix.CPUSet) int { return cpu }, f)
+}
+
 // OnFirstCPU runs f on the first CPU that this thread may use, and there alone.
 // Frames that are sent so keep their order also where each CPU has a queue of its own
 // (generic mode), and what the kernel counts on each CPU is counted on one.
 func OnFirstCPU(f func() error) error {
+	return pinned(func(allowed *unix.CPUSet) int {
+		cpu := 0
+		for !allowed.IsSet(cpu) {
+			cpu++
+		}
+		return cpu
+	}, f)
+}
+
+// pinned runs f on the CPU that choose takes of those allowed.
+func pinned(choose func(allowed *unix.CPUSet) int, f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var before, first unix.CPUSet
+	var before, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return fmt.Errorf("read CPU affinity: %w", err)
 	}
-	for cpu := 0; first.Count() == 0; cpu++ {
-		if before.IsSet(cpu) {
-			first.Set(cpu)
-		}
-	}
-	if err := unix.SchedSetaffinity(0, &first); err != nil {
-		return fmt.Errorf("stay on one CPU: %w", err)
+	cpu := choose(&before)
+	one.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return fmt.Errorf("pin thread to CPU %d: %w", cpu, err)
 	}
 	return errors.Join(f(), unix.SchedSetaffinity(0, &before))
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/xdpeel/xdpeel/lab"
 )
 
 // Small and large files arrive whole, and are kept or removed as was asked.
@@ -80,7 +82,7 @@ func TestUploadStoreIsDown(t *testing.T) {
 	s := newServer(t)
 	s.kill()
 	o, directory := s.options(t), t.TempDir()
-	log := &logged{}
+	log := new(lab.Transcript)
 	o.Log = slog.New(slog.NewTextHandler(log, nil))
 	q := newQueue(t, o)
 	wanted := make(map[string][]byte)

@@ -44,6 +44,22 @@ outputs:
   all: {type: pcapng, path: DIR/all.pcapng}
 `
 
+// writeKept writes keptConfig with outputs in dir, and returns its path.
+func (c *consumer) writeKept(t *testing.T, dir, pins string) string {
+	t.Helper()
+	path := filepath.Join(dir, "xdpeel.yaml")
+	text := strings.NewReplacer("PINS", pins, "NETNS", c.Name(), "DIR", dir).Replace(keptConfig)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// detach takes away what daemons have left on the far end.
+func (w *wire) detach(binary, pins string) {
+	exec.Command("ip", "netns", "exec", w.far.Namespace.Name(), binary, "detach", "-i", "far", "--pins", pins).Run()
+}
+
 // process is a daemon as a process of its own, that may be killed.
 type process struct {
 	*running
@@ -136,15 +152,9 @@ func TestRestarts(t *testing.T) {
 	}{{"SIGTERM", []syscall.Signal{syscall.SIGTERM}}, {"SIGKILL too", []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM}}} {
 		t.Run(test.name, func(t *testing.T) {
 			w, c, pins, dir, binary := newWire(t), newConsumer(t), newPins(t), t.TempDir(), buildBinary(t)
-			path := filepath.Join(dir, "xdpeel.yaml")
-			text := strings.NewReplacer("PINS", pins, "NETNS", c.Name(), "DIR", dir).Replace(keptConfig)
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			path := c.writeKept(t, dir, pins)
 			daemon := w.startProcess(t, binary, path)
-			defer func() {
-				exec.Command("ip", "netns", "exec", w.far.Namespace.Name(), binary, "detach", "-i", "far", "--pins", pins).Run()
-			}()
+			defer w.detach(binary, pins)
 			c.listen(t, "xdpeel0-ids")
 			load := w.sendNumbers(t)
 			received := make(chan uint64, 1)
@@ -233,9 +243,7 @@ func TestRestartKeepsAccountsOfGoneOutputs(t *testing.T) {
 	}
 	write("first")
 	daemon := w.startProcess(t, binary, path)
-	defer func() {
-		exec.Command("ip", "netns", "exec", w.far.Namespace.Name(), binary, "detach", "-i", "far", "--pins", pins).Run()
-	}()
+	defer w.detach(binary, pins)
 	d := &runningDaemon{running: daemon.running, wire: w, url: "http://127.0.0.1:9478"}
 	daemon.await("msg=listening")
 	outer, inner := conversation()

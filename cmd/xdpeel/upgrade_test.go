@@ -59,35 +59,20 @@ var packetsLeft = regexp.MustCompile(`packets_left=(\d+)`)
 // packet once and in order; each of the others is in a file, or is counted as left in
 // the rings of the other build.
 func TestUpgrade(t *testing.T) {
-	w, c, pins, dir := newWire(t), newConsumer(t), newPins(t), t.TempDir()
+	w, c, pins := newWire(t), newConsumer(t), newPins(t)
 	binaries := []string{buildBinary(t), buildOther(t)}
-	path := filepath.Join(dir, "xdpeel.yaml")
-	text := strings.NewReplacer("PINS", pins, "NETNS", c.Name(), "DIR", dir).Replace(keptConfig)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		if !t.Run(signal.String(), func(t *testing.T) { w.upgrade(t, c, binaries, path, pins, signal) }) {
+		if !t.Run(signal.String(), func(t *testing.T) { w.upgrade(t, c, binaries, pins, signal) }) {
 			return
 		}
 	}
 }
 
-func (w *wire) upgrade(t *testing.T, c *consumer, binaries []string, path, pins string, signal syscall.Signal) {
+func (w *wire) upgrade(t *testing.T, c *consumer, binaries []string, pins string, signal syscall.Signal) {
 	dir := t.TempDir()
-	text, err := os.ReadFile(path)
-	if err == nil {
-		text = []byte(strings.ReplaceAll(string(text), filepath.Dir(path), dir))
-		path = filepath.Join(dir, "xdpeel.yaml")
-		err = os.WriteFile(path, text, 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := c.writeKept(t, dir, pins)
 	daemon := w.startProcess(t, binaries[0], path)
-	defer func() {
-		exec.Command("ip", "netns", "exec", w.far.Namespace.Name(), binaries[0], "detach", "-i", "far", "--pins", pins).Run()
-	}()
+	defer w.detach(binaries[0], pins)
 	c.listen(t, "xdpeel0-ids")
 	load := w.sendNumbers(t)
 	received := make(chan uint64, 1)
