@@ -285,16 +285,16 @@ func (a *Archive) tick() {
 		select {
 		case <-a.stop:
 			return
-		case now := <-ticker.C:
+		case <-ticker.C:
 			a.mu.Lock()
-			a.pending = errors.Join(a.pending, a.flush(), a.expire(now))
+			a.pending = errors.Join(a.pending, a.flush(), a.expire())
 			a.mu.Unlock()
 		}
 	}
 }
 
 // expire ends files whose window is over, and gives up those that were removed.
-func (a *Archive) expire(now time.Time) error {
+func (a *Archive) expire() error {
 	var errs []error
 	open := int64(0)
 	for _, f := range a.files {
@@ -304,7 +304,7 @@ func (a *Archive) expire(now time.Time) error {
 		case f.part.isGone():
 			errs = append(errs, f.giveUp())
 			continue
-		case f.windows() && f.run.packets > 0 && now.UnixNano() > f.run.window+int64(f.options.RotateEvery+windowGrace):
+		case f.windows() && f.run.packets > 0 && f.stamps.reckoned() > f.run.window+int64(f.options.RotateEvery+windowGrace):
 			errs = append(errs, a.check(f, f.end()))
 		}
 		open += f.written

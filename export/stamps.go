@@ -54,6 +54,14 @@ func (s *stamps) look() {
 	s.ahead = ahead
 }
 
+// reckoned is the time, in nanoseconds since the Unix epoch, by which a file ends that
+// gets no more packets: as long as none has shown that the clock was set back, it is
+// that of the clock before.
+func (s *stamps) reckoned() int64 {
+	s.look()
+	return s.wall().UnixNano() - min(s.step, 0).Nanoseconds()
+}
+
 // begin is of a new file.
 func (s *stamps) begin() { s.begun, s.shift = false, 0 }
 

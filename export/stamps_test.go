@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,11 +15,21 @@ import (
 )
 
 // setClock is a clock that a test may set.
-type setClock struct{ offset time.Duration }
+type setClock struct{ offset atomic.Int64 }
 
-func (c *setClock) wall() time.Time      { return time.Now().Add(c.offset) }
+func (c *setClock) set(by time.Duration) { c.offset.Add(int64(by)) }
+func (c *setClock) wall() time.Time      { return time.Now().Add(time.Duration(c.offset.Load())) }
 func (c *setClock) put(s *stamps)        { s.wall = c.wall; s.ahead = s.distance() }
 func (c *setClock) now(p *mirror.Packet) { p.Time = c.wall().UnixNano() }
+
+// rule has an archive go by the clock.
+func (c *setClock) rule(a *Archive) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, f := range a.files {
+		c.put(f.stamps)
+	}
+}
 
 // at is n packets that arrive by the clock.
 func (c *setClock) at(s *series, n int) *mirror.Batch {
@@ -52,16 +63,14 @@ func TestArchiveClockIsSet(t *testing.T) {
 			directory := t.TempDir()
 			a := openArchive(t, archiveOptions(filepath.Join(directory, "a.pcapng"), new(lab.Transcript)))
 			clock := &setClock{}
-			for _, f := range a.files {
-				clock.put(f.stamps)
-			}
+			clock.rule(a)
 			var s series
 			before := clock.at(&s, 10)
 			waiting := clock.at(&s, 5) // judged before the step, and written after it
 			if err := errors.Join(a.Write(before), a.Flush()); err != nil {
 				t.Fatal(err)
 			}
-			clock.offset += test.step
+			clock.set(test.step)
 			if err := errors.Join(a.Write(waiting), a.Write(clock.at(&s, 10)), a.Write(clock.at(&s, 10)), a.Close()); err != nil {
 				t.Fatal(err)
 			}
@@ -77,6 +86,33 @@ func TestArchiveClockIsSet(t *testing.T) {
 			if len(comments) != 1 || !closeTo(comments["15"], test.said) {
 				t.Errorf("comments %v, want %q of packet 15", comments, test.said)
 			}
+		})
+	}
+}
+
+// A file ends with its time, by the clock before if that is set back and no packet comes.
+func TestArchiveEndsAFileWithoutPackets(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string]time.Duration{"an hour back": -time.Hour, "an hour forward": time.Hour, "not at all": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			directory := t.TempDir()
+			o := archiveOptions(filepath.Join(directory, "a.pcapng"), new(lab.Transcript))
+			o.File.RotateEvery = time.Second
+			a := openArchive(t, o)
+			clock := &setClock{}
+			clock.rule(a)
+			var s series
+			if err := a.Write(clock.at(&s, 10)); err != nil {
+				t.Fatal(err)
+			}
+			clock.set(step)
+			eventually(t, "the file has its name", func() bool { return len(globbed(t, directory+"/*.pcapng")) == 1 })
+			checkNumbers(t, inFiles(t, globbed(t, directory+"/*")...), s.next, a.Account())
+			if err := errors.Join(a.Write(clock.at(&s, 10)), a.Close()); err != nil {
+				t.Fatal(err)
+			}
+			checkNumbers(t, inFiles(t, globbed(t, directory+"/*")...), s.next, a.Account())
 		})
 	}
 }
@@ -135,7 +171,7 @@ func TestCaptureClockIsSet(t *testing.T) {
 	if err := f.Write(clock.at(&s, 10)); err != nil {
 		t.Fatal(err)
 	}
-	clock.offset -= time.Hour
+	clock.set(-time.Hour)
 	if err := errors.Join(f.Write(clock.at(&s, 10)), f.Close()); err != nil {
 		t.Fatal(err)
 	}
