@@ -175,7 +175,7 @@ func TestJudgeMissing(t *testing.T) {
 		want  string
 	}{
 		{judgeCapabilities, nil, "ok"},
-		{judgeCapabilities, &loader.CapabilityError{Missing: []string{"CAP_BPF", "CAP_NET_ADMIN"}}, "failure: setcap cap_bpf,cap_net_admin+ep $(command -v xdpeel)"},
+		{judgeCapabilities, &loader.CapabilityError{Missing: []string{"CAP_BPF", "CAP_NET_ADMIN"}}, "failure: setcap cap_bpf,cap_perfmon,cap_net_admin+ep $(command -v xdpeel)"},
 		{func(err error) ([]Finding, error) { return judgeKernel("6.1", err) }, nil, "ok"},
 		{func(err error) ([]Finding, error) { return judgeKernel("5.10", err) }, fmt.Errorf("%w: no loop", loader.ErrKernel),
 			"failure: boot a newer kernel: Amazon Linux 2023, Debian 12 and Ubuntu 22.04 with linux-aws have one"},

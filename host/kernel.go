@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/xdpeel/xdpeel/loader"
 )
@@ -38,7 +37,7 @@ func judgeCapabilities(missing error) ([]Finding, error) {
 		return []Finding{{
 			Level: Failure, Found: missing.Error(),
 			Why:    "loading a program takes CAP_BPF and CAP_PERFMON, attaching it CAP_NET_ADMIN",
-			Remedy: "setcap " + strings.ToLower(strings.Join(capability.Missing, ",")) + "+ep $(command -v xdpeel)",
+			Remedy: capability.Grant(),
 		}}, nil
 	}
 	if missing != nil {

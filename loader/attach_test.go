@@ -315,7 +315,7 @@ func TestMissingCapabilities(t *testing.T) {
 	if err := <-done; !errors.As(err, &capability) {
 		t.Fatalf("load: %v, want *CapabilityError", err)
 	}
-	if got, want := strings.Join(capability.Missing, " "), "CAP_NET_ADMIN CAP_PERFMON CAP_BPF"; got != want {
+	if got, want := strings.Join(capability.Missing, " "), "CAP_BPF CAP_PERFMON CAP_NET_ADMIN"; got != want {
 		t.Errorf("missing %q, want %q", got, want)
 	}
 }

@@ -99,7 +99,7 @@ const (
 	failureNone       failure = iota
 	failureOther              // Text tells
 	failureForeign            // as above; wraps pair.ErrForeign
-	failureCapability         // Text has the names of those that are missing
+	failureCapability         // Text has the names of those that are missing, and after a comma of those that are there
 )
 
 // answer is what a request led to. What was made comes as descriptors.
@@ -122,7 +122,7 @@ func failed(err error) *answer {
 	var capability *CapabilityError
 	switch {
 	case errors.As(err, &capability):
-		a.Failure, text = failureCapability, strings.Join(capability.Missing, " ")
+		a.Failure, text = failureCapability, strings.Join(capability.Missing, " ")+","+strings.Join(capability.Has, " ")
 	case errors.Is(err, pair.ErrForeign):
 		a.Failure = failureForeign
 	default:
@@ -137,7 +137,8 @@ func (a *answer) err() error {
 	text := string(a.Text[:min(int(a.Length), len(a.Text))])
 	switch a.Failure {
 	case failureCapability:
-		return &CapabilityError{strings.Fields(text)}
+		missing, has, _ := strings.Cut(text, ",")
+		return &CapabilityError{strings.Fields(missing), strings.Fields(has)}
 	case failureForeign:
 		return &helperError{text, pair.ErrForeign}
 	}

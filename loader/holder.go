@@ -101,7 +101,7 @@ func Detach(name, root string) (*Holder, error) {
 	}
 	holder, err := holderOf(iface)
 	if err == nil && holder != nil && holder.Hidden {
-		return nil, &CapabilityError{[]string{"CAP_SYS_ADMIN"}}
+		return nil, lacking("CAP_SYS_ADMIN")
 	}
 	if err != nil || holder == nil || !holder.Ours {
 		return holder, err

@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -17,25 +18,52 @@ var ErrKernel = errors.New("kernel is too old")
 // CapabilityError names the capabilities that the process lacks.
 type CapabilityError struct {
 	Missing []string
+	Has     []string // of those that xdpeel may need, the ones that it has
+}
+
+// lacking is the error of a process that lacks capabilities.
+func lacking(missing ...string) *CapabilityError {
+	e := &CapabilityError{Missing: missing}
+	for _, c := range capabilities {
+		if hasCapability(c.bit) {
+			e.Has = append(e.Has, c.name)
+		}
+	}
+	return e
 }
 
 func (e *CapabilityError) Error() string {
 	return "missing privilege: " + strings.Join(e.Missing, ", ")
 }
 
-// capabilities that loading and attaching take, see capabilities(7). Without
-// CAP_PERFMON the verifier refuses a packet pointer of variable offset.
-var capabilities = []struct {
-	bit  int
-	name string
-}{
-	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"},
-	{unix.CAP_PERFMON, "CAP_PERFMON"},
-	{unix.CAP_BPF, "CAP_BPF"},
+// Grant is the command that grants what is missing. setcap(8) takes away what it does
+// not name, so it names all that are needed.
+func (e *CapabilityError) Grant() string {
+	var names []string
+	for _, c := range capabilities {
+		if c.always || slices.Contains(e.Missing, c.name) || slices.Contains(e.Has, c.name) {
+			names = append(names, strings.ToLower(c.name))
+		}
+	}
+	return "setcap " + strings.Join(names, ",") + "+ep $(command -v xdpeel)"
 }
 
-// checkCapabilities returns a *CapabilityError if any is missing from the
-// effective set. CAP_SYS_ADMIN stands for CAP_PERFMON and CAP_BPF.
+// capabilities that xdpeel may need, see capabilities(7). Loading and attaching always
+// take some. Without CAP_PERFMON the verifier refuses a packet pointer of variable offset.
+var capabilities = []struct {
+	bit    int
+	name   string
+	always bool
+}{
+	{unix.CAP_BPF, "CAP_BPF", true},
+	{unix.CAP_PERFMON, "CAP_PERFMON", true},
+	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN", true},
+	{unix.CAP_NET_RAW, "CAP_NET_RAW", false},
+	{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN", false},
+}
+
+// checkCapabilities returns a *CapabilityError if any that loading takes is missing from
+// the effective set. CAP_SYS_ADMIN stands for CAP_PERFMON and CAP_BPF.
 func checkCapabilities() error {
 	has, err := effective()
 	if err != nil {
@@ -43,12 +71,12 @@ func checkCapabilities() error {
 	}
 	var missing []string
 	for _, c := range capabilities {
-		if !has(c.bit) && (c.bit == unix.CAP_NET_ADMIN || !has(unix.CAP_SYS_ADMIN)) {
+		if c.always && !has(c.bit) && (c.bit == unix.CAP_NET_ADMIN || !has(unix.CAP_SYS_ADMIN)) {
 			missing = append(missing, c.name)
 		}
 	}
 	if missing != nil {
-		return &CapabilityError{missing}
+		return lacking(missing...)
 	}
 	return nil
 }

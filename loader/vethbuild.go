@@ -62,7 +62,7 @@ func (b *builtVeth) close() error {
 
 func (w *workshop) buildVeth(o VethOptions, missing ends) (*builtVeth, error) {
 	if o.PeerNamespace != "" && !hasCapability(unix.CAP_SYS_ADMIN) {
-		return nil, &CapabilityError{[]string{"CAP_SYS_ADMIN"}}
+		return nil, lacking("CAP_SYS_ADMIN")
 	}
 	b := new(builtVeth)
 	var err error

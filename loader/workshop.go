@@ -80,7 +80,7 @@ func (w *workshop) copySetMap() (*ebpf.Map, error) {
 func (w *workshop) packetSocket() (int, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if errors.Is(err, unix.EPERM) {
-		return -1, &CapabilityError{[]string{"CAP_NET_RAW"}}
+		return -1, lacking("CAP_NET_RAW")
 	}
 	if err != nil {
 		return -1, fmt.Errorf("open packet socket: %w", err)

@@ -548,8 +548,8 @@ func TestCaptureUnprivileged(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	said, err := cmd.CombinedOutput()
 	exit := (*exec.ExitError)(nil)
-	const want = "xdpeel: error: missing privilege: CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF\n" +
-		"xdpeel: hint: run it as root, or grant them: setcap cap_net_admin,cap_perfmon,cap_bpf+ep $(command -v xdpeel)\n"
+	const want = "xdpeel: error: missing privilege: CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN\n" +
+		"xdpeel: hint: run it as root, or grant all that it needs: setcap cap_bpf,cap_perfmon,cap_net_admin+ep $(command -v xdpeel)\n"
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 || string(said) != want {
 		t.Errorf("%v, said %q; want exit status 1 and %q", err, said, want)
 	}

@@ -192,7 +192,7 @@ func TestOutputPrivileges(t *testing.T) {
 		name := capabilityNames[missing]
 		wanted := daemonConfig("sessions: [{vni: any}]\noutputs: {x: " + output + "}\n")
 		sentence := "open output \"x\": missing privilege: " + name
-		hint := fmt.Sprintf("run it as root, or grant them: setcap %s+ep $(command -v xdpeel)", strings.ToLower(name))
+		hint := fmt.Sprintf("run it as root, or grant all that it needs: setcap cap_bpf,cap_perfmon,cap_net_admin,%s+ep $(command -v xdpeel)", strings.ToLower(name))
 		t.Run(name, func(t *testing.T) {
 			d := &runningDaemon{wire: w, dir: t.TempDir()}
 			if err := os.Chown(d.dir, somebody, somebody); err != nil {

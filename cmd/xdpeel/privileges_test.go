@@ -69,7 +69,7 @@ func TestRunPrivileges(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := capabilityNames[missing]
-		want := fmt.Sprintf("xdpeel: error: missing privilege: %s\nxdpeel: hint: run it as root, or grant them: setcap %s+ep $(command -v xdpeel)\n", name, strings.ToLower(name))
+		want := fmt.Sprintf("xdpeel: error: missing privilege: %s\nxdpeel: hint: run it as root, or grant all that it needs: setcap cap_bpf,cap_perfmon,cap_net_admin+ep $(command -v xdpeel)\n", name)
 		if err := cmd.Wait(); err == nil || said.String() != want {
 			t.Errorf("without %s: %v, said %q, want %q", name, err, said, want)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/loader"
@@ -13,8 +12,7 @@ import (
 func explainLoader(err error) error {
 	var capability *loader.CapabilityError
 	if errors.As(err, &capability) {
-		return hinted(err, "run it as root, or grant them: setcap %s+ep $(command -v xdpeel)",
-			strings.ToLower(strings.Join(capability.Missing, ",")))
+		return hinted(err, "run it as root, or grant all that it needs: %s", capability.Grant())
 	}
 	var occupied *loader.OccupiedError
 	if errors.As(err, &occupied) {
