@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/capfile"
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/corpus"
+)
+
+// A full disk ends the capture: the file is whole, and every packet accounted for.
+func TestCaptureFullDisk(t *testing.T) {
+	w := newWire(t)
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	outer, want := conversation()
+	ledgerPath := filepath.Join(t.TempDir(), "ledger.json")
+	out := filepath.Join(dir, "out.pcapng")
+	capture := w.start(t, io.Discard, "-w", out, "--ledger", ledgerPath)
+	for range 20 {
+		w.send(t, outer...)
+	}
+	capture.end(1)
+	capture.await("xdpeel: error: write")
+	capture.await("no space left on device")
+	capture.await("xdpeel: hint: ")
+	frames := readFrames(t, out)
+	got := readLedger(t, ledgerPath).Outputs["file"]
+	if got.Delivered != uint64(len(frames)) || got.Lost["disk_full"] == 0 || got.Offered != got.Delivered+got.Lost["disk_full"] {
+		t.Errorf("output %+v, want %d delivered, the rest lost to the full disk", got, len(frames))
+	}
+	for i, frame := range frames {
+		if !bytes.Equal(frame, want[i%len(want)]) {
+			t.Fatalf("frame %d is %x, want %x", i, frame, want[i%len(want)])
+		}
+	}
+}
+
+// An interface that goes away ends the capture, with what came before.
+func TestCaptureInterfaceGoes(t *testing.T) {
+	w := newWire(t)
+	outer, want := conversation()
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	capture := w.start(t, io.Discard, "-w", out)
+	w.send(t, outer...)
+	err := w.near.Namespace.Do(func() error {
+		iface, err := netlink.LinkByName(w.near.Name)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(iface)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	capture.end(1)
+	capture.await(`xdpeel: error: capture ended: interface "far": interface is gone`)
+	if diff := cmp.Diff(want, readFrames(t, out)); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+}
+
+// `xdpeel detach` of another process ends the capture, with what came before.
+func TestDetachEndsCapture(t *testing.T) {
+	w := newWire(t)
+	outer, want := conversation()
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	capture := w.start(t, io.Discard, "-w", out)
+	w.send(t, outer...)
+	if err := w.far.Namespace.Do(func() error {
+		if said := xdpeel(t, "", "detach", "-i", w.far.Name); said.status != 0 || !strings.Contains(said.stderr, "off far") {
+			return fmt.Errorf("detach: status %d, said %q", said.status, said.stderr)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	capture.end(1)
+	capture.await("program was taken off the interface")
+	if diff := cmp.Diff(want, readFrames(t, out)); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+}
+
+// A capture that is killed leaves no program behind, and its file holds what came
+// until then.
+func TestKilledCaptureLeavesNothing(t *testing.T) {
+	w := newWire(t)
+	outer, want := conversation()
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	cmd := exec.Command(buildBinary(t), "capture", "-i", w.far.Name, "-w", out)
+	stderr := new(lab.Transcript)
+	cmd.Stderr = stderr
+	if err := w.far.Namespace.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	(&running{t: t, stderr: stderr}).await("listening on")
+	w.send(t, outer...)
+	for deadline := time.Now().Add(patience); len(readWhole(t, out)) < len(want); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d packets in the file, want %d", len(readWhole(t, out)), len(want))
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	err := w.far.Namespace.Do(func() error {
+		iface, err := netlink.LinkByName(w.far.Name)
+		if err == nil && iface.Attrs().Xdp != nil && iface.Attrs().Xdp.Attached {
+			err = fmt.Errorf("program %d is left behind", iface.Attrs().Xdp.ProgId)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(want, readWhole(t, out)); diff != "" {
+		t.Errorf("inner frames (-want +got):\n%s", diff)
+	}
+}
+
+// readWhole returns the frames of a file that may yet grow.
+func readWhole(t *testing.T, path string) (list [][]byte) {
+	t.Helper()
+	frames, err := corpus.Frames(path)
+	if err != nil && !errors.As(err, new(*capfile.TornError)) {
+		t.Fatal(err)
+	}
+	for _, frame := range frames {
+		list = append(list, frame.Data)
+	}
+	return list
+}
