@@ -33,7 +33,7 @@ func newUserBench() (*userBench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &userBench{tap: t, batch: mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)}
+	b := &userBench{tap: t, batch: export.NewCaptureBatch()}
 	err = b.lane.pair.B.Namespace.Do(func() (err error) {
 		b.kernel, err = attachedProgram(b.lane.pair.B.Name)
 		return err

@@ -152,14 +152,15 @@ func (a *Archive) file(session mirror.Session) (*File, error) {
 		}
 		o.Path = expandSession(o.Path, session, name)
 	}
-	f, err := prepareFile(o, a.hidden.create, time.Now)
+	limit := bufferSize
+	if a.options.Split {
+		limit = splitBufferSize
+	}
+	f, err := prepareFile(o, limit, a.hidden.create, time.Now)
 	if err != nil {
 		return nil, err
 	}
 	f.account = a.account
-	if a.options.Split {
-		f.limit = splitBufferSize
-	}
 	f.retire = func(p retiredPart) { a.publisher.retired <- p }
 	a.files[session] = f
 	a.used = append(a.used, session)

@@ -28,7 +28,6 @@ func (f *File) fail(action string, n int, cause error) error {
 		err = f.truncate(f.written, n)
 	}
 
-	at := 0
 	for b := range f.format.blocks(f.buffer) {
 		switch {
 		case b.kind == blockInterface && b.end <= kept:
@@ -39,9 +38,8 @@ func (f *File) fail(action string, n int, cause error) error {
 		case b.kind == blockPacket:
 			f.account.losePacket(f.stopped, b.session)
 		}
-		at = b.end
 	}
-	f.buffer, f.waiting = f.buffer[:at][:0], 0
+	f.empty()
 	f.written += int64(kept)
 	if f.packer != nil {
 		for _, lost := range f.packer.abandon() {

@@ -74,6 +74,7 @@ type File struct {
 	limit     int     // bytes of buffer, beyond which it is written
 	buffer    []byte  // whole blocks that wait to be written
 	waiting   int     // packets in buffer
+	inPlace   inPlace
 	account   *account
 	stopped   mirror.Loss // why no more packets are taken; "" while they are
 
@@ -96,7 +97,7 @@ func NewFile(o FileOptions) (*File, error) {
 }
 
 func newFile(o FileOptions, create func(string, int) (part, error), now func() time.Time) (*File, error) {
-	f, err := prepareFile(o, create, now)
+	f, err := prepareFile(o, bufferSize, create, now)
 	if err == nil {
 		err = f.begin(now())
 	}
@@ -106,14 +107,16 @@ func newFile(o FileOptions, create func(string, int) (part, error), now func() t
 	return f, nil
 }
 
-// prepareFile makes a File that opens its first file for its first packet.
-func prepareFile(o FileOptions, create func(string, int) (part, error), now func() time.Time) (*File, error) {
+// prepareFile makes a File that opens its first file for its first packet, and writes
+// limit bytes at a time.
+func prepareFile(o FileOptions, limit int, create func(string, int) (part, error), now func() time.Time) (*File, error) {
 	if o.Statistics == nil {
 		return nil, errors.New("open file: no function for statistics")
 	}
 	f := &File{
 		options: o, create: create, now: now,
-		format: newFormat(o), packer: newPacker(o.Path), limit: bufferSize, account: newAccount(),
+		format: newFormat(o), packer: newPacker(o.Path), limit: limit, account: newAccount(),
+		buffer: make([]byte, 0, limit),
 	}
 	if o.Live {
 		f.stamps = newStamps(now)
@@ -130,7 +133,12 @@ func (f *File) Account() mirror.OutputAccount { return f.account.snapshot() }
 // and ErrFilesLimit, which it then returns always.
 func (f *File) Write(b *mirror.Batch) error {
 	f.account.offer(len(b.Packets))
-	return f.take(b.Packets)
+	f.useSpace(b)
+	err := f.take(b.Packets)
+	if failed := f.leaveSpace(); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	return err
 }
 
 // take is Write of packets that are offered already.
@@ -173,10 +181,8 @@ func (f *File) add(p *mirror.Packet) error {
 		}
 		size = f.format.size(stamped)
 	}
-	if len(f.buffer) > 0 && len(f.buffer)+size > f.limit {
-		if err := f.push("write"); err != nil {
-			return err
-		}
+	if err := f.makeRoom(p, size); err != nil {
+		return err
 	}
 	if f.waiting == 0 && f.packer != nil {
 		f.packer.since = time.Now()
@@ -232,7 +238,7 @@ func (f *File) push(action string) error {
 		return f.fail(action, n, err)
 	}
 	f.keep(n, f.waiting, f.format.interfaceCount())
-	f.buffer, f.waiting = f.buffer[:0], 0
+	f.empty()
 	return nil
 }
 

@@ -74,8 +74,13 @@ func checkSum(t *testing.T, a mirror.OutputAccount) (lost uint64) {
 // fill writes four batches of packets of several sessions, flushed in pairs, and
 // closes. It returns the errors.
 func fill(f *File) (errs []error) {
+	return fillLaid(f, func(b *mirror.Batch) *mirror.Batch { return b })
+}
+
+// fillLaid is fill with batches that are laid out in another way.
+func fillLaid(f *File, lay func(*mirror.Batch) *mirror.Batch) (errs []error) {
 	for i := range 4 {
-		b := batchOf(5, 50+i, 2+i)
+		b := lay(batchOf(5, 50+i, 2+i))
 		errs = append(errs, f.Write(b))
 		if i%2 == 1 {
 			errs = append(errs, f.Flush())

@@ -235,7 +235,9 @@ func (s *section) appendSized(dst []byte, p *mirror.Packet, number uint32, size 
 	binary.LittleEndian.PutUint32(header[20:], uint32(len(p.Data)))
 	binary.LittleEndian.PutUint32(header[24:], uint32(p.Length))
 
-	copy(block[packetHeaderSize:], p.Data)
+	if data := block[packetHeaderSize:]; len(p.Data) > 0 && &data[0] != &p.Data[0] {
+		copy(data, p.Data)
+	} // else the block is made where the data is
 	// The padding is at most three bytes of these four; the options overwrite the others.
 	clear(block[packetHeaderSize+len(p.Data):][:4])
 	s.putPacketOptions(block[packetHeaderSize+padded(len(p.Data)):], p)

@@ -115,7 +115,7 @@ func (c *capturing) watch(ctx context.Context) error {
 // pump moves packets until the reader has no more. It calls stop when no more
 // are wanted or none can be taken, and counts those that come all the same.
 func (c *capturing) pump(stop func()) (err error) {
-	batch := mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)
+	batch := export.NewCaptureBatch()
 	for {
 		batch.Reset()
 		readErr := c.reader.Read(batch)

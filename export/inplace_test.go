@@ -1,0 +1,255 @@
+package export
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// spaced is a batch laid out as a capture's with the packets of b.
+func spaced(b *mirror.Batch) *mirror.Batch {
+	bytes := 0
+	for _, p := range b.Packets {
+		bytes += blockSpace.Around(len(p.Data))
+	}
+	s := mirror.NewSpacedBatch(len(b.Packets), bytes, blockSpace)
+	for _, p := range b.Packets {
+		room := s.Room(len(p.Data))
+		copy(room, p.Data)
+		p.Data = room
+		s.Add(p)
+	}
+	return s
+}
+
+// mixedBatches are batches in which packets without a comment stand alone, in rows, behind
+// interfaces and behind others, of all lengths that padding tells apart.
+func mixedBatches() (batches []*mirror.Batch) {
+	for i := range 6 {
+		b := batchOf(12, 60+i, 2+i)
+		for j := range b.Packets {
+			p := &b.Packets[j]
+			for k := range p.Data {
+				p.Data[k] = byte(i + j + k)
+			}
+			if j > 3 {
+				p.Endpoint = uint64(j / 9)
+			}
+		}
+		batches = append(batches, b)
+	}
+	return append(batches, batchOf(2, 0, 2), batchOf(3, 1, 9))
+}
+
+// writeMixed writes them, in place or not, some packets at a time.
+func writeMixed(f *File, inPlace bool) (errs []error) {
+	f.limit = 300
+	for _, b := range mixedBatches() {
+		if inPlace {
+			b = spaced(b)
+		}
+		errs = append(errs, f.Write(b), f.Flush())
+	}
+	return append(errs, f.Close())
+}
+
+func TestInPlaceMakesTheSameFile(t *testing.T) {
+	t.Parallel()
+	var contents [2][]byte
+	for i, inPlace := range []bool{false, true} {
+		d := &disk{room: 1 << 20}
+		f, err := fileOn(d, true)
+		if err = errors.Join(append(writeMixed(f, inPlace), err)...); err != nil {
+			t.Fatal(err)
+		}
+		contents[i] = d.content
+	}
+	if !bytes.Equal(contents[0], contents[1]) {
+		t.Errorf("%d and %d bytes that differ", len(contents[0]), len(contents[1]))
+	}
+	if c := mustWalk(t, contents[1]); len(c.packets) != 77 {
+		t.Errorf("%d packets, want 77", len(c.packets))
+	}
+}
+
+// Rotated files end behind the same packets.
+func TestInPlaceRotates(t *testing.T) {
+	t.Parallel()
+	var contents [2][][]byte
+	for i, inPlace := range []bool{false, true} {
+		var disks []*disk
+		create := func(path string, _ int) (part, error) {
+			d := &disk{room: 1 << 20}
+			disks = append(disks, d)
+			return part{path: path, out: d, regular: true}, nil
+		}
+		o := FileOptions{Path: "out.pcapng", Statistics: vniStatistics, RotateSize: 1500}
+		f, err := newFile(o, create, time.Now)
+		if err = errors.Join(append(writeMixed(f, inPlace), err)...); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range disks {
+			contents[i] = append(contents[i], d.content)
+		}
+	}
+	if len(contents[0]) < 5 || len(contents[0]) != len(contents[1]) {
+		t.Fatalf("%d and %d files", len(contents[0]), len(contents[1]))
+	}
+	for n := range contents[0] {
+		if !bytes.Equal(contents[0][n], contents[1][n]) {
+			t.Errorf("file %d: %d and %d bytes that differ", n, len(contents[0][n]), len(contents[1][n]))
+		}
+	}
+}
+
+// plainBatches are batches of packets without a comment, of one session.
+func plainBatches() (batches []*mirror.Batch) {
+	for i := range 5 {
+		b := batchOf(12, 60+i, 1)
+		for j := range b.Packets {
+			p := &b.Packets[j]
+			p.Endpoint = 0
+			for k := range p.Data {
+				p.Data[k] = byte(7*i + 3*j + k)
+			}
+		}
+		batches = append(batches, b)
+	}
+	return batches
+}
+
+// oddBatches are batches that do not hold, in order, whole, what the reader put there.
+var oddBatches = map[string]func(b *mirror.Batch){
+	"a packet skipped":    func(b *mirror.Batch) { b.Packets = slices.Delete(b.Packets, 3, 4) },
+	"every other skipped": func(b *mirror.Batch) { b.Packets = everyOther(b.Packets) },
+	"the first skipped":   func(b *mirror.Batch) { b.Packets = b.Packets[1:] },
+	"only the last":       func(b *mirror.Batch) { b.Packets = b.Packets[len(b.Packets)-1:] },
+	"out of order":        func(b *mirror.Batch) { slices.Reverse(b.Packets) },
+	"two have changed":    func(b *mirror.Batch) { b.Packets[4], b.Packets[5] = b.Packets[5], b.Packets[4] },
+	"one cut":             func(b *mirror.Batch) { shorten(&b.Packets[5], 7) },
+	"one cut by a byte":   func(b *mirror.Batch) { p := &b.Packets[5]; shorten(p, len(p.Data)-1) },
+	"all cut": func(b *mirror.Batch) {
+		for i := range b.Packets {
+			shorten(&b.Packets[i], i)
+		}
+	},
+	"one cut to nothing":   func(b *mirror.Batch) { shorten(&b.Packets[6], 0) },
+	"one without data":     func(b *mirror.Batch) { b.Packets[6].Data = nil },
+	"one cut at its front": func(b *mirror.Batch) { b.Packets[5].Data = b.Packets[5].Data[4:] },
+	"one of another batch": func(b *mirror.Batch) { b.Packets[5] = spaced(batchOf(12, 50, 1)).Packets[5] },
+	"the first of another": func(b *mirror.Batch) { b.Packets[0] = spaced(batchOf(12, 50, 1)).Packets[0] },
+	"one of the heap":      func(b *mirror.Batch) { b.Packets[5].Data = bytes.Clone(b.Packets[5].Data) },
+	"one twice":            func(b *mirror.Batch) { b.Packets = slices.Insert(b.Packets, 5, b.Packets[5]) },
+	"one cut and whole": func(b *mirror.Batch) {
+		b.Packets = slices.Insert(b.Packets, 5, b.Packets[5])
+		shorten(&b.Packets[5], 9)
+	},
+	"one cut by a byte and whole": func(b *mirror.Batch) {
+		b.Packets = slices.Insert(b.Packets, 5, b.Packets[5])
+		shorten(&b.Packets[5], len(b.Packets[5].Data)-1)
+	},
+	"one whole and cut": func(b *mirror.Batch) {
+		b.Packets = slices.Insert(b.Packets, 5, b.Packets[5])
+		shorten(&b.Packets[6], 9)
+	},
+}
+
+func shorten(p *mirror.Packet, n int) { p.Data = p.Data[:min(n, len(p.Data))] }
+
+func everyOther(packets []mirror.Packet) (some []mirror.Packet) {
+	for i := 0; i < len(packets); i += 2 {
+		some = append(some, packets[i])
+	}
+	return some
+}
+
+// What a File is given may be less than the batch that leaves space, or in another order:
+// the file has the packets as they are.
+func TestInPlaceTakesNothingForGranted(t *testing.T) {
+	t.Parallel()
+	for name, change := range oddBatches {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var contents [2][]byte
+			for i, inPlace := range []bool{false, true} {
+				d := &disk{room: 1 << 20}
+				f, err := fileOn(d, true)
+				errs := []error{err}
+				for _, b := range plainBatches() {
+					if inPlace {
+						b = spaced(b)
+					}
+					errs = append(errs, f.Write(b), f.Flush())
+					if inPlace {
+						b = spaced(b)
+					}
+					change(b)
+					errs = append(errs, f.Write(b), f.Flush())
+				}
+				if err := errors.Join(append(errs, f.Close())...); err != nil {
+					t.Fatal(err)
+				}
+				contents[i] = d.content
+			}
+			mustWalk(t, contents[1])
+			if !bytes.Equal(contents[0], contents[1]) {
+				t.Errorf("%d and %d bytes that differ", len(contents[0]), len(contents[1]))
+			}
+		})
+	}
+}
+
+// A comment now and then costs no write for each packet around it.
+func TestInPlaceWritesSeldom(t *testing.T) {
+	t.Parallel()
+	d := &countedDisk{disk: disk{room: 1 << 20}}
+	create := func(path string, _ int) (part, error) { return part{path: path, out: d, regular: true}, nil }
+	f, err := newFile(FileOptions{Path: "out.pcapng", Statistics: vniStatistics}, create, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := batchOf(1000, 60, 1)
+	if err := f.Write(spaced(b)); err != nil {
+		t.Fatal(err)
+	}
+	d.writes = 0
+	if err := errors.Join(f.Write(spaced(b)), f.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if d.writes > 2 {
+		t.Errorf("%d writes, want the packets before the first comment and all others", d.writes)
+	}
+}
+
+// countedDisk counts writes.
+type countedDisk struct {
+	disk
+	writes int
+}
+
+func (d *countedDisk) Write(p []byte) (int, error) { d.writes++; return d.disk.Write(p) }
+
+func TestInPlaceFullDiskAtEveryByte(t *testing.T) {
+	t.Parallel()
+	whole := &disk{room: 1 << 20}
+	f, err := fileOn(whole, true)
+	headerSize := len(whole.content)
+	if err = errors.Join(append(fillLaid(f, spaced), err)...); err != nil {
+		t.Fatal(err)
+	}
+	statisticsAt := len(whole.content) - filledSessions*statisticsBlockSize
+	for room := headerSize; room < len(whole.content); room++ {
+		d := &disk{room: room, full: syscall.ENOSPC}
+		f, err := fileOn(d, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkWriteError(t, errors.Join(fillLaid(f, spaced)...), mirror.LossDiskFull, syscall.ENOSPC)
+		checkCutBack(t, d.content, f, room < statisticsAt)
+	}
+}
