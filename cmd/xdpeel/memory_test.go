@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -37,23 +36,19 @@ func newMemoryGroup(t *testing.T) *memoryGroup {
 		}
 		t.Error(err)
 	})
-	if _, err := os.Stat(filepath.Join(g.dir, g.limitFile)); err != nil {
+	if _, err := os.Stat(g.file(g.limitFile)); err != nil {
 		t.Skipf("needs the memory controller: %v", err)
 	}
 	return g
 }
 
-// limit sets the limit, and enter has a command run in the group.
+func (g *memoryGroup) file(name string) string { return filepath.Join(g.dir, name) }
+
 func (g *memoryGroup) limit(t *testing.T, bytes int64) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(g.dir, g.limitFile), strconv.AppendInt(nil, bytes, 10), 0); err != nil {
+	if err := os.WriteFile(g.file(g.limitFile), strconv.AppendInt(nil, bytes, 10), 0); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func (g *memoryGroup) enter(command ...string) *exec.Cmd {
-	script := `echo $$ > ` + filepath.Join(g.dir, "cgroup.procs") + ` && exec "$@"`
-	return exec.Command("sh", append([]string{"-c", script, "sh"}, command...)...)
 }
 
 // A configuration that its control group has no memory for is refused, and one

@@ -35,6 +35,7 @@ type storm struct {
 	bpffs  string // in which the pins are
 	source *stormSource
 	reader *stormListener // nil: nobody reads the veth
+	tap    stormTap
 
 	daemon *process
 	before *process // the daemon before; nil: there was none
@@ -82,6 +83,7 @@ func newStorm(t *testing.T, seed uint64) *storm {
 		t: t, rand: rand.New(rand.NewPCG(seed, 0)), wire: newWire(t), ids: newConsumer(t), group: newMemoryGroup(t),
 		dir: t.TempDir(), disk: t.TempDir(), bpffs: t.TempDir(), binary: buildBinary(t),
 		begun: time.Now(), shape: stormShapes[0], open: make(map[string]func()), seen: make(kernelObjects),
+		tap: stormTap{isNew: once()},
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -94,12 +96,15 @@ func newStorm(t *testing.T, seed uint64) *storm {
 	})
 	s.mount("tmpfs", s.disk, diskSize)
 	s.mount("bpf", s.bpffs, "")
+	s.openTap()
 	s.start()
 	s.source = s.wire.startSource()
 	t.Cleanup(func() {
 		s.source.end()
-		if s.reader != nil {
-			s.reader.end(t)
+		for _, listener := range []*stormListener{s.reader, s.tap.listener} {
+			if listener != nil {
+				listener.end(t)
+			}
 		}
 		s.daemon.cmd.Process.Kill() // fails if it has ended
 		s.daemon.cmd.Wait()
@@ -274,7 +279,9 @@ const missedAtUp = 100
 func (s *storm) listen() {
 	s.t.Helper()
 	s.calm()
-	s.reader = listenStorm(s.t, s.ids, s.rest().Outputs["ids"].Delivered)
+	before := s.rest().Outputs["ids"].Delivered
+	s.reader = listenStorm(s.t, s.ids.Namespace, "xdpeel0-ids", ascending())
+	s.reader.before = before
 	s.source.resume()
 }
 

@@ -24,6 +24,7 @@ outputs:
   ids: {type: veth, interface: xdpeel0, peer: xdpeel0-ids, netns: NETNSIDS}
   all: {type: pcapng, path: DISK/all.pcapng, rotate_every: 2sALL}
   live: {type: socket, path: DIR/live.sock}
+  tap: {type: afpacket, interface: tap}
 MORE`
 
 const anySession = "sessions: [{vni: any}]"

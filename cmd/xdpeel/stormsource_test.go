@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/binary"
 	"errors"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -155,63 +154,4 @@ func (x *stormSource) since(start time.Time) (n uint64) {
 func (x *stormSource) end() {
 	x.ended.Store(true)
 	x.done.Wait()
-}
-
-// stormListener is a consumer that reads the veth, from when all was at rest until
-// it is again.
-type stormListener struct {
-	receiver *lab.Receiver
-	before   uint64 // what had been delivered when it began
-	shaken   int    // how often its interface has come up: the socket learns of that a moment later
-	stopping atomic.Bool
-	done     chan struct{}
-	got      uint64
-	failure  error
-}
-
-func listenStorm(t *testing.T, c *consumer, before uint64) *stormListener {
-	t.Helper()
-	receiver, err := lab.OpenReceiver(c.Namespace, "xdpeel0-ids")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &stormListener{receiver: receiver, before: before, done: make(chan struct{})}
-	go l.run()
-	return l
-}
-
-// run counts packets, which must come in order.
-func (l *stormListener) run() {
-	defer close(l.done)
-	for next := uint64(0); ; {
-		frame, err := l.receiver.Receive(time.Now().Add(100 * time.Millisecond))
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded) && l.stopping.Load():
-			return
-		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, unix.ENETDOWN):
-		case err != nil:
-			l.failure = err
-			return
-		default:
-			if n := stormNumber(frame); n >= next {
-				next = n + 1
-			} else {
-				l.failure = errors.Join(l.failure, errors.New("packets came to the consumer out of order, or twice"))
-			}
-			l.got++
-		}
-	}
-}
-
-// end has it read what is there. It returns what came, and what its own buffer
-// could not hold.
-func (l *stormListener) end(t *testing.T) uint64 {
-	t.Helper()
-	l.stopping.Store(true)
-	<-l.done
-	lost, err := l.receiver.Lost()
-	if err := errors.Join(l.failure, err, l.receiver.Close()); err != nil {
-		t.Error(err)
-	}
-	return l.got + uint64(lost)
 }
