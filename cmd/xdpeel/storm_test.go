@@ -81,7 +81,7 @@ func newStorm(t *testing.T, seed uint64) *storm {
 	t.Helper()
 	s := &storm{
 		t: t, rand: rand.New(rand.NewPCG(seed, 0)), wire: newWire(t), ids: newConsumer(t), group: newMemoryGroup(t),
-		dir: t.TempDir(), disk: t.TempDir(), bpffs: t.TempDir(), binary: buildBinary(t),
+		dir: t.TempDir(), disk: t.TempDir(), binary: buildBinary(t),
 		begun: time.Now(), shape: stormShapes[0], open: make(map[string]func()), seen: make(kernelObjects),
 		tap: stormTap{isNew: once()},
 	}
@@ -95,6 +95,7 @@ func newStorm(t *testing.T, seed uint64) *storm {
 		}
 	})
 	s.mount("tmpfs", s.disk, diskSize)
+	s.bpffs = s.newMountPoint()
 	s.mount("bpf", s.bpffs, "")
 	s.openTap()
 	s.start()
@@ -120,6 +121,22 @@ func (s *storm) mount(kind, dir, options string) {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) }) // fails if the storm did it
+}
+
+// newMountPoint returns a directory: what is unmounted from it is so in all mount
+// namespaces, also in those that somebody else has made meanwhile, as `ip netns exec` does.
+func (s *storm) newMountPoint() string {
+	s.t.Helper()
+	shared := s.t.TempDir()
+	s.mount("tmpfs", shared, "")
+	if err := unix.Mount("", shared, "", unix.MS_SHARED, ""); err != nil {
+		s.t.Fatal(err)
+	}
+	dir := filepath.Join(shared, "bpf")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	return dir
 }
 
 func (s *storm) elapsed() time.Duration { return time.Since(s.begun) }
