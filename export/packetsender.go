@@ -35,7 +35,8 @@ type PacketSender struct {
 	fd      int
 	index   int // of the interface that the socket is bound to
 	account account
-	broken  bool // the interface is not there, or down: Write loses all until Resume
+	broken  bool  // the interface is not there, or down: Write loses all until Resume
+	untold  error // why it was broken from the beginning, until Flush has said so
 
 	vectors  [sendRun]unix.Iovec
 	messages [sendRun]message
@@ -50,7 +51,8 @@ type message struct {
 
 // NewPacketSender returns a sender on an interface of the network namespace of a packet
 // socket, which does not block and is the sender's from now on. An interface that is
-// not there or down is an error.
+// not there or down is no error: the next Flush tells of it, and packets are lost until
+// Resume finds it up.
 func NewPacketSender(iface string, fd int) (*PacketSender, error) {
 	s := &PacketSender{name: iface, fd: fd}
 	for i := range s.messages {
@@ -60,7 +62,10 @@ func NewPacketSender(iface string, fd int) (*PacketSender, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
 		return nil, errors.Join(fmt.Errorf("bypass the queueing discipline: %w", err), unix.Close(fd))
 	}
-	if err := s.bind(); err != nil {
+	switch err := s.bind(); {
+	case isAway(err):
+		s.broken, s.untold = true, err
+	case err != nil:
 		return nil, errors.Join(err, unix.Close(fd))
 	}
 	return s, nil
@@ -81,6 +86,11 @@ func (s *PacketSender) bind() error {
 
 // errDown says that an interface sends nothing.
 var errDown = errors.New("it is down, or has no carrier")
+
+// isAway says of an error that it is of an interface that may come, or come up.
+func isAway(err error) bool {
+	return errors.Is(err, errDown) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENETDOWN)
+}
 
 // find returns the index of the interface, which must be there, up and have carrier.
 // It asks in the socket's network namespace, whatever the calling thread's is.
@@ -106,7 +116,9 @@ func (s *PacketSender) find() (index int, err error) {
 // an error tells why not, and also that another interface has its name now.
 func (s *PacketSender) Flush() error {
 	if s.broken {
-		return nil
+		err := s.untold
+		s.untold = nil
+		return err
 	}
 	index, err := s.find()
 	if err == nil && index != s.index {

@@ -259,23 +259,37 @@ func awaitResume(t *testing.T, s *PacketSender) {
 	}
 }
 
-func TestPacketSenderRefusals(t *testing.T) {
+// A sender on an interface that is not there, or down, says so once and takes packets
+// when it is up.
+func TestPacketSenderComesFirst(t *testing.T) {
 	t.Parallel()
 	p := newTap(t)
-	p.change("sensor", netlink.LinkSetDown)
-	for name, want := range map[string]string{
-		"nonesuch0": `find interface "nonesuch0": no such device`, "sensor": `send to interface "sensor": it is down, or has no carrier`,
+	for _, test := range []struct {
+		end      string
+		away     func(netlink.Link) error
+		want     string
+		comeBack func()
+	}{
+		{"tap", netlink.LinkDel, `find interface "tap": no such device`, p.connect},
+		{"sensor", netlink.LinkSetDown, `send to interface "tap": it is down, or has no carrier`, func() { p.change("sensor", netlink.LinkSetUp) }},
 	} {
-		err := p.namespace.Do(func() error {
-			s, err := openSender(name)
-			if err == nil {
-				s.Close()
-			}
-			return err
-		})
-		if err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %q", name, err, want)
+		p.change(test.end, test.away)
+		s := p.sender()
+		if err := s.Flush(); err == nil || err.Error() != test.want {
+			t.Errorf("flush: %v, want %q", err, test.want)
 		}
+		if err := errors.Join(s.Flush(), s.Write(framesOf(frameNumbered(1, 60)))); err != nil || s.Resume() == nil {
+			t.Errorf("%q: %v, and it resumes", test.want, err)
+		}
+		test.comeBack()
+		awaitResume(t, s)
+		if err := errors.Join(s.Write(framesOf(frameNumbered(2, 60))), s.Flush()); err != nil {
+			t.Errorf("after %q: %v", test.want, err)
+		}
+		checkAccount(t, s, mirror.OutputAccount{Offered: 2, Delivered: 1, Lost: map[mirror.Loss]uint64{mirror.LossInterfaceDown: 1}})
+	}
+	if _, err := openSender("a name that none has"); err == nil || err.Error() != `find interface "a name that none has": invalid argument` {
+		t.Errorf("a name that none can have: %v", err)
 	}
 }
 

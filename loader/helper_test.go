@@ -180,13 +180,13 @@ func TestHelper(t *testing.T) {
 		}
 	}
 	for want, change := range map[string]func(o *VethOptions){
-		"there is no slot 32":                                 func(o *VethOptions) { o.Slot = abi.LimitOutputs },
-		`"a/b" is no name for an interface`:                   func(o *VethOptions) { o.Name = "a/b" },
-		`"" is no name for an interface`:                      func(o *VethOptions) { o.Peer = "" },
-		`"../x" is no name for a network namespace`:           func(o *VethOptions) { o.PeerNamespace = "../x" },
-		`open network namespace "/proc/self/exe": it is none`: func(o *VethOptions) { o.PeerNamespace = "/proc/self/exe" },
-		`veth "xdpeel0" has no 0 queues`:                      func(o *VethOptions) { o.Queues = 0 },
-		`veth "xdpeel0" has no MTU of 67`:                     func(o *VethOptions) { o.MTU = 67 },
+		"there is no slot 32":                                    func(o *VethOptions) { o.Slot = abi.LimitOutputs },
+		`"a/b" is no name for an interface`:                      func(o *VethOptions) { o.Name = "a/b" },
+		`"" is no name for an interface`:                         func(o *VethOptions) { o.Peer = "" },
+		`"../x" is no name for a network namespace`:              func(o *VethOptions) { o.PeerNamespace = "../x" },
+		`open network namespace "/proc/self/exe": there is none`: func(o *VethOptions) { o.PeerNamespace = "/proc/self/exe" },
+		`veth "xdpeel0" has no 0 queues`:                         func(o *VethOptions) { o.Queues = 0 },
+		`veth "xdpeel0" has no MTU of 67`:                        func(o *VethOptions) { o.MTU = 67 },
 	} {
 		o := namedVeth()
 		change(&o)

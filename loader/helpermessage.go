@@ -99,6 +99,7 @@ const (
 	failureNone       failure = iota
 	failureOther              // Text tells
 	failureForeign            // as above; wraps pair.ErrForeign
+	failureNamespace          // as above; wraps pair.ErrNoNamespace
 	failureCapability         // Text has the names of those that are missing, and after a comma of those that are there
 )
 
@@ -125,6 +126,8 @@ func failed(err error) *answer {
 		a.Failure, text = failureCapability, strings.Join(capability.Missing, " ")+","+strings.Join(capability.Has, " ")
 	case errors.Is(err, pair.ErrForeign):
 		a.Failure = failureForeign
+	case errors.Is(err, pair.ErrNoNamespace):
+		a.Failure = failureNamespace
 	default:
 		a.Failure = failureOther
 	}
@@ -141,6 +144,8 @@ func (a *answer) err() error {
 		return &CapabilityError{strings.Fields(missing), strings.Fields(has)}
 	case failureForeign:
 		return &helperError{text, pair.ErrForeign}
+	case failureNamespace:
+		return &helperError{text, pair.ErrNoNamespace}
 	}
 	return errors.New(text)
 }

@@ -48,8 +48,8 @@ const vlanTag = 4
 
 // OpenVeth makes the pair, or takes over the one that is there, and has the slot's
 // packets go there. The veth of a slot must be closed before another is opened. It
-// returns an error that wraps pair.ErrForeign if one of that name is another's, or a
-// *CapabilityError. If it fails, a pinned veth that was there is fed as it was.
+// returns an error that wraps pair.ErrForeign if one of that name is another's, or
+// pair.ErrNoNamespace, or a *CapabilityError. If it fails, a pinned veth that was there is fed as it was.
 func (p *Program) OpenVeth(o VethOptions) (*Veth, error) {
 	if err := o.Check(); err != nil {
 		return nil, err

@@ -44,10 +44,12 @@ type queuedOutput struct {
 }
 
 func newQueuedOutput(c config.Output, seed uint64, follower *export.Follower, sink sink, writes *export.Durations, log *slog.Logger) *queuedOutput {
-	return &queuedOutput{
+	o := &queuedOutput{
 		config: c, log: log.With("output", c.Name), sink: sink, follower: follower, writes: writes,
 		share: export.Share{Slot: c.Slot, Sample: c.Sample, Snap: c.Snap, Seed: seed},
 	}
+	o.look() // it may take none from the beginning
+	return o
 }
 
 func (o *queuedOutput) settings() config.Output { return o.config }
@@ -91,7 +93,9 @@ func (o *queuedOutput) write(b *mirror.Batch) {
 	if len(part.Packets) == 0 {
 		return
 	}
-	o.retry()
+	if !time.Now().Before(o.retryAt) {
+		o.retry()
+	}
 	begun := time.Now()
 	err := errors.Join(o.sink.Write(part), o.sink.Flush())
 	o.writes.Observe(time.Since(begun))
@@ -119,13 +123,12 @@ func (o *queuedOutput) look() {
 	}
 }
 
-// retry has a failed sink try again, if it is time.
+// retry has a failed sink try again.
 func (o *queuedOutput) retry() {
-	now := time.Now()
-	if o.why() == nil || now.Before(o.retryAt) {
+	if o.why() == nil {
 		return
 	}
-	o.retryAt = now.Add(retryInterval)
+	o.retryAt = time.Now().Add(retryInterval)
 	if o.sink.Resume() == nil {
 		o.set(nil)
 		o.log.Info("output takes packets again", "lost", o.sink.Account().Lost)

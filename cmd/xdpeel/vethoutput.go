@@ -38,7 +38,11 @@ func openVeth(c config.Output, program *loader.Program, before *vethOutput, log 
 	if before != nil {
 		before.release()
 	}
-	if err := o.open(); err != nil {
+	err := o.open()
+	switch {
+	case errors.Is(err, pair.ErrNoNamespace):
+		o.fail(err) // it may come
+	case err != nil:
 		return nil, errors.Join(fmt.Errorf("open output %q: %w", c.Name, err), o.giveBack())
 	}
 	return o, nil

@@ -36,7 +36,7 @@ const alias = "xdpeel: leads to a consumer"
 
 // Open returns the pair that Options describe: the one that is there, if xdpeel
 // made it, or a new one. It returns an error that wraps ErrForeign if another
-// interface has the name.
+// interface has the name, or ErrNoNamespace.
 func Open(o Options) (p *Pair, err error) {
 	p = &Pair{Options: o}
 	if p.space, err = openSpace(o.PeerNamespace); err != nil {

@@ -3,6 +3,7 @@ package pair
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -36,6 +37,9 @@ func openSpace(name string) (s *space, err error) {
 		path = filepath.Join(namespaceDirectory, name)
 	}
 	if s.file, err = openNamespaceFile(path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = ErrNoNamespace
+		}
 		return nil, fmt.Errorf("open network namespace %q: %w", name, err)
 	}
 	if s.handle, err = netlink.NewHandleAt(netns.NsHandle(s.fd()), unix.NETLINK_ROUTE); err != nil {
@@ -44,8 +48,9 @@ func openSpace(name string) (s *space, err error) {
 	return s, nil
 }
 
-// errNoNamespace is of a path to something else.
-var errNoNamespace = errors.New("it is none")
+// ErrNoNamespace says that there is no network namespace of that name, or something else
+// has it, as the empty file that `ip netns` mounts one on.
+var ErrNoNamespace = errors.New("there is none")
 
 // openNamespaceFile opens a file of the kernel's namespaces, and touches no other.
 func openNamespaceFile(path string) (*os.File, error) {
@@ -59,7 +64,7 @@ func openNamespaceFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	if s.Type != unix.NSFS_MAGIC {
-		return nil, errNoNamespace
+		return nil, ErrNoNamespace
 	}
 	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
 }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// A daemon that was killed starts again while the interface of one output and the
+// consumer's namespace of another are away: it says so, counts, and feeds both once they
+// are there.
+func TestRunBeforeItsOutputs(t *testing.T) {
+	w, c := newWire(t), newConsumer(t)
+	sensor := newTap(t, w)
+	d := w.runHelped(t, "all: {type: pcapng, path: DIR/all.pcapng}",
+		"tap: {type: afpacket, interface: tap}", "ids: "+fmt.Sprintf(helpedVeth, 0, 0, c.Name()))
+	c.listen(t, "xdpeel0-ids")
+	d.feeds(t, c)
+	outer, inner := conversation()
+	n := uint64(len(inner))
+	received(t, sensor, len(inner))
+	d.process.end(syscall.SIGKILL)
+	w.removeLink(t, "tap")
+	c.receiver.Close()
+	var before map[string]mirror.OutputAccount // of which it may have lacked the last half second
+	err := c.Renew(func() {
+		d.restart(t)
+		for _, words := range []string{`find interface \"tap\": no such device`, fmt.Sprintf(`open network namespace \"%s\": there is none`, c.Name())} {
+			d.await(words)
+		}
+		status, text := d.get(t, "/readyz")
+		if status != http.StatusServiceUnavailable || !strings.Contains(text, `output "tap": `) || !strings.Contains(text, `output "ids": `) {
+			t.Errorf("/readyz: %d %q, want 503 and both outputs", status, text)
+		}
+		before = d.statusLedger(t).Outputs
+		w.send(t, outer...)
+		eventually(t, "they are lost", func() bool {
+			outputs := d.statusLedger(t).Outputs
+			return outputs["tap"].Lost[mirror.LossInterfaceDown] == n && outputs["ids"].Lost["no_interface"] == n
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sensor = newTap(t, w)
+	eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
+	c.listen(t, "xdpeel0-ids")
+	d.feeds(t, c)
+	received(t, sensor, len(inner))
+	for name, lost := range map[string]map[mirror.Loss]uint64{"all": {}, "tap": {mirror.LossInterfaceDown: n}, "ids": {"no_interface": n}} {
+		want := before[name]
+		want.Offered, want.Delivered = want.Offered+2*n, want.Delivered+2*n
+		for reason, packets := range lost {
+			want.Delivered -= packets
+			want.Lose(reason, packets)
+		}
+		eventually(t, "all is accounted for", func() bool { return d.statusLedger(t).Outputs[name].Offered == want.Offered })
+		if diff := cmp.Diff(want, d.statusLedger(t).Outputs[name]); diff != "" {
+			t.Errorf("output %s (-want +got):\n%s", name, diff)
+		}
+	}
+	d.process.end(syscall.SIGTERM)
+	d.detach(t)
+}
