@@ -25,6 +25,21 @@ const (
 	redirectRules = 100
 )
 
+// redirectLoad is how many packets a side is sent.
+type redirectLoad struct {
+	suffix string
+	rate   float64 // packets a second; 0: as fast as the generator can
+	name   string
+}
+
+// redirectLoads: more than any side can take, and as much as all can. In overload the
+// generator, which drops what finds the queue full, and the receiver contend for the
+// lock of the pages' pool, the more the slower the receiver is: a network card does not.
+var redirectLoads = []redirectLoad{
+	{name: "overload"},
+	{"_paced", 1_000_000, "1,000,000 packets/s"},
+}
+
 // redirectBench is a lane at whose end a program sends all that arrives into one
 // and the same veth: xdpeel's, or one that does nothing else.
 type redirectBench struct {
@@ -32,7 +47,7 @@ type redirectBench struct {
 	consumer  *lab.Namespace
 	program   *loader.Program
 	veth      *loader.Veth
-	bare      *Stages
+	bare      *Stages // the programs that do less
 	generator *Generator
 }
 
@@ -52,7 +67,7 @@ func newRedirectBench(size int) (_ *redirectBench, err error) {
 	if b.program, err = loader.Load(mirror.Options{}, redirectPolicy(0)); err != nil {
 		return nil, err
 	}
-	if b.bare, err = LoadStages(mirror.TakeAll(), programs.StagesProgRedirect); err != nil {
+	if b.bare, err = LoadStages(mirror.TakeAll(), programs.StagesProgRedirect, programs.StagesProgRedirectStripped); err != nil {
 		return nil, err
 	}
 	if err = b.lane.pair.B.Namespace.Do(b.openVeth); err != nil {
@@ -119,7 +134,7 @@ func (b *redirectBench) Close() error {
 }
 
 // withXdpeel measures with xdpeel's program and a policy.
-func (b *redirectBench) withXdpeel(ctx context.Context, policy *mirror.Policy) (rate float64, err error) {
+func (b *redirectBench) withXdpeel(ctx context.Context, rate float64, policy *mirror.Policy) (_ float64, err error) {
 	var attached *loader.Attachment
 	err = b.lane.pair.B.Namespace.Do(func() (err error) {
 		if err := b.program.SetPolicy(policy); err != nil {
@@ -131,35 +146,35 @@ func (b *redirectBench) withXdpeel(ctx context.Context, policy *mirror.Policy) (
 	if err != nil {
 		return 0, err
 	}
-	rate, err = b.overload(ctx)
-	return rate, errors.Join(err, attached.Close())
+	handed, err := b.handedOver(ctx, rate)
+	return handed, errors.Join(err, attached.Close())
 }
 
-// withBare measures with the program that only redirects.
-func (b *redirectBench) withBare(ctx context.Context) (rate float64, err error) {
+// withBare measures with a program that only redirects, or hardly more.
+func (b *redirectBench) withBare(ctx context.Context, rate float64, program string) (_ float64, err error) {
 	var attached link.Link
 	err = b.lane.pair.B.Namespace.Do(func() (err error) {
 		attached, err = link.AttachXDP(link.XDPOptions{
-			Program: b.bare.loaded.Programs[programs.StagesProgRedirect], Interface: b.lane.pair.B.Index, Flags: link.XDPDriverMode,
+			Program: b.bare.loaded.Programs[program], Interface: b.lane.pair.B.Index, Flags: link.XDPDriverMode,
 		})
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("attach the bare program: %w", err)
+		return 0, fmt.Errorf("attach %s: %w", program, err)
 	}
-	rate, err = b.overload(ctx)
-	return rate, errors.Join(err, attached.Close())
+	handed, err := b.handedOver(ctx, rate)
+	return handed, errors.Join(err, attached.Close())
 }
 
-// overload sends as fast as the generator can, and returns how many packets came
-// to the consumer's end for each second of the receiver's CPU. The end's own
-// receiving is part of it: the kernel does that behind the program, in the same thread.
-func (b *redirectBench) overload(ctx context.Context) (float64, error) {
+// handedOver sends at a rate, and returns how many packets came to the consumer's end
+// for each second of the receiver's CPU. The end's own receiving is part of it: the
+// kernel does that behind the program, in the same thread.
+func (b *redirectBench) handedOver(ctx context.Context, rate float64) (float64, error) {
 	threads, err := b.lane.pinNAPI()
 	if err != nil {
 		return 0, err
 	}
-	if _, err := b.generator.Send(ctx, redirectWarm, 0); err != nil {
+	if _, err := b.generator.Send(ctx, redirectWarm, rate); err != nil {
 		return 0, err
 	}
 	before, err := b.reading(threads)
@@ -167,7 +182,7 @@ func (b *redirectBench) overload(ctx context.Context) (float64, error) {
 		return 0, err
 	}
 	for began := time.Now(); time.Since(began) < redirectTrial; {
-		if _, err := b.generator.Send(ctx, redirectWarm, 0); err != nil {
+		if _, err := b.generator.Send(ctx, redirectWarm, rate); err != nil {
 			return 0, err
 		}
 	}
@@ -213,8 +228,8 @@ func (b *redirectBench) arrived() (packets uint64, err error) {
 	return packets, err
 }
 
-// compareRedirects compares xdpeel's whole program with a bare redirect into the
-// same veth, without a filter and with one.
+// compareRedirects compares xdpeel's whole program, without a filter and with one,
+// and the least that takes a wrapping off, each with a bare redirect into the same veth.
 func compareRedirects(ctx context.Context, pairs int) (results []Result, err error) {
 	for _, size := range []int{64, 1450} {
 		more, err := compareRedirectsOf(ctx, size, pairs)
@@ -226,42 +241,62 @@ func compareRedirects(ctx context.Context, pairs int) (results []Result, err err
 	return results, nil
 }
 
-func compareRedirectsOf(ctx context.Context, size, pairs int) (_ []Result, err error) {
+func compareRedirectsOf(ctx context.Context, size, pairs int) (results []Result, err error) {
 	b, err := newRedirectBench(size)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	plain, filtered := redirectPolicy(0), redirectPolicy(redirectRules)
-	sides := []struct {
-		run   func() (float64, error)
-		rates []float64
-	}{
-		{run: func() (float64, error) { return b.withXdpeel(ctx, plain) }},
-		{run: func() (float64, error) { return b.withBare(ctx) }},
-		{run: func() (float64, error) { return b.withXdpeel(ctx, filtered) }},
-		{run: func() (float64, error) { return b.withBare(ctx) }},
+	for _, load := range redirectLoads {
+		more, err := b.compare(ctx, size, load, pairs)
+		results = append(results, more...)
+		if err != nil {
+			return results, err
+		}
+	}
+	return results, nil
+}
+
+// redirectSide is one of those compared.
+type redirectSide struct {
+	name  string // of the result
+	run   func() (float64, error)
+	rates []float64
+}
+
+func (b *redirectBench) compare(ctx context.Context, size int, load redirectLoad, pairs int) ([]Result, error) {
+	xdpeel := func(rules int) func() (float64, error) {
+		policy := redirectPolicy(rules)
+		return func() (float64, error) { return b.withXdpeel(ctx, load.rate, policy) }
+	}
+	program := func(name string) func() (float64, error) {
+		return func() (float64, error) { return b.withBare(ctx, load.rate, name) }
+	}
+	bare := redirectSide{run: program(programs.StagesProgRedirect)}
+	sides := []redirectSide{
+		{name: "redirect_vs_bare", run: xdpeel(0)},
+		{name: fmt.Sprintf("redirect_%d_rules_vs_bare", redirectRules), run: xdpeel(redirectRules)},
+		{name: "redirect_stripped_vs_bare", run: program(programs.StagesProgRedirectStripped)},
+		{name: "noise_floor_redirect", run: bare.run},
 	}
 	for range pairs {
-		for i := range sides {
-			rate, err := sides[i].run()
+		for _, side := range []*redirectSide{&bare, &sides[0], &sides[1], &sides[2], &sides[3]} {
+			rate, err := side.run()
 			if err != nil {
 				return nil, err
 			}
-			sides[i].rates = append(sides[i].rates, rate)
+			side.rates = append(side.rates, rate)
 		}
 	}
-	unit := fmt.Sprintf("packets into a veth for each second of the receiving CPU, ratio; packets of %d bytes", size)
-	suffix := ""
+	unit := fmt.Sprintf("packets into a veth for each second of the receiving CPU, ratio; packets of %d bytes, %s", size, load.name)
+	suffix := load.suffix
 	if size != 64 {
-		suffix = fmt.Sprintf("_%d", size)
+		suffix = fmt.Sprintf("%s_%d", suffix, size)
 	}
-	bare, again := sides[1].rates, sides[3].rates
-	return []Result{
-		compare("redirect_vs_bare"+suffix, unit, Higher, sides[0].rates, bare).
-			with("xdpeel_packets_per_cpu_second", median(sides[0].rates)).with("bare_packets_per_cpu_second", median(bare)),
-		compare(fmt.Sprintf("redirect_%d_rules_vs_bare%s", redirectRules, suffix), unit, Higher, sides[2].rates, again).
-			with("xdpeel_packets_per_cpu_second", median(sides[2].rates)),
-		compare("noise_floor_redirect"+suffix, "the bare program against itself, ratio", Higher, again, bare),
-	}, nil
+	var results []Result
+	for _, side := range sides {
+		results = append(results, compare(side.name+suffix, unit, Higher, side.rates, bare.rates).
+			with("packets_per_cpu_second", median(side.rates)).with("bare_packets_per_cpu_second", median(bare.rates)))
+	}
+	return results, nil
 }

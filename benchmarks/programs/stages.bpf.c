@@ -178,6 +178,35 @@ int redirect(struct xdp_md *ctx)
 	return bpf_redirect_map(&wire, 0, XDP_ABORTED);
 }
 
+/* What a mirror wraps its packets in, where nothing is between: no VLAN tag, no IP option. */
+struct plain_wrapping {
+	struct ethhdr ethernet;
+	struct iphdr ip;
+	struct udphdr udp;
+	struct vxlan_header vxlan;
+} __attribute__((packed));
+
+/*
+ * The least that takes a wrapping off: it knows where the inner frame begins, looks
+ * for the port, the VNI and the inner addresses, and decides and counts nothing.
+ */
+SEC("xdp.frags")
+int redirect_stripped(struct xdp_md *ctx)
+{
+	const struct {
+		struct plain_wrapping wrapping;
+		struct inner_headers inner;
+	} __attribute__((packed)) *headers = (void *)(long)ctx->data;
+
+	if ((void *)(headers + 1) > (void *)(long)ctx->data_end || port_kind(headers->wrapping.udp.dest) != PORT_VXLAN)
+		return XDP_ABORTED;
+	asm volatile("" : : "r"(headers->wrapping.vxlan.vni), "r"(headers->inner.ip.saddr), "r"(headers->inner.ip.daddr));
+	if (bpf_xdp_adjust_head(ctx, sizeof(headers->wrapping)))
+		return XDP_ABORTED;
+	done++;
+	return bpf_redirect_map(&wire, 0, XDP_ABORTED);
+}
+
 /* Hands the host inner frames without their wrapping, for filters that work there. */
 SEC("xdp.frags")
 int pass_drawn(struct xdp_md *ctx)

@@ -39,44 +39,45 @@ type StagesDraw struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	StagesMapAccountsGiven = "accounts_given"
-	StagesMapCopySets      = "copy_sets"
-	StagesMapFragments     = "fragments"
-	StagesMapLanes         = "lanes"
-	StagesMapLedger        = "ledger"
-	StagesMapNotes         = "notes"
-	StagesMapPolicies      = "policies"
-	StagesMapRings         = "rings"
-	StagesMapScratch       = "scratch"
-	StagesMapSessionCounts = "session_counts"
-	StagesMapSessions      = "sessions"
-	StagesMapStrangers     = "strangers"
-	StagesMapVethAccounts  = "veth_accounts"
-	StagesMapVethPorts     = "veth_ports"
-	StagesMapVeths         = "veths"
-	StagesMapWire          = "wire"
-	StagesProgAfterDeliver = "after_deliver"
-	StagesProgAfterFilter  = "after_filter"
-	StagesProgAfterInner   = "after_inner"
-	StagesProgAfterOuter   = "after_outer"
-	StagesProgAfterReduce  = "after_reduce"
-	StagesProgAfterSession = "after_session"
-	StagesProgHarness      = "harness"
-	StagesProgNoop         = "noop"
-	StagesProgPassDrawn    = "pass_drawn"
-	StagesProgRedirect     = "redirect"
-	StagesProgWhole        = "whole"
-	StagesProgXdpeel       = "xdpeel"
-	StagesProgXdpeelArrive = "xdpeel_arrive"
-	StagesProgXdpeelLane   = "xdpeel_lane"
-	StagesProgXdpeelProbe  = "xdpeel_probe"
-	StagesProgXdpeelSeal   = "xdpeel_seal"
-	StagesProgXdpeelSink   = "xdpeel_sink"
-	StagesVarCfg           = "cfg"
-	StagesVarCompiler      = "compiler"
-	StagesVarDone          = "done"
-	StagesVarDraws         = "draws"
-	StagesVarForBtf        = "for_btf"
+	StagesMapAccountsGiven     = "accounts_given"
+	StagesMapCopySets          = "copy_sets"
+	StagesMapFragments         = "fragments"
+	StagesMapLanes             = "lanes"
+	StagesMapLedger            = "ledger"
+	StagesMapNotes             = "notes"
+	StagesMapPolicies          = "policies"
+	StagesMapRings             = "rings"
+	StagesMapScratch           = "scratch"
+	StagesMapSessionCounts     = "session_counts"
+	StagesMapSessions          = "sessions"
+	StagesMapStrangers         = "strangers"
+	StagesMapVethAccounts      = "veth_accounts"
+	StagesMapVethPorts         = "veth_ports"
+	StagesMapVeths             = "veths"
+	StagesMapWire              = "wire"
+	StagesProgAfterDeliver     = "after_deliver"
+	StagesProgAfterFilter      = "after_filter"
+	StagesProgAfterInner       = "after_inner"
+	StagesProgAfterOuter       = "after_outer"
+	StagesProgAfterReduce      = "after_reduce"
+	StagesProgAfterSession     = "after_session"
+	StagesProgHarness          = "harness"
+	StagesProgNoop             = "noop"
+	StagesProgPassDrawn        = "pass_drawn"
+	StagesProgRedirect         = "redirect"
+	StagesProgRedirectStripped = "redirect_stripped"
+	StagesProgWhole            = "whole"
+	StagesProgXdpeel           = "xdpeel"
+	StagesProgXdpeelArrive     = "xdpeel_arrive"
+	StagesProgXdpeelLane       = "xdpeel_lane"
+	StagesProgXdpeelProbe      = "xdpeel_probe"
+	StagesProgXdpeelSeal       = "xdpeel_seal"
+	StagesProgXdpeelSink       = "xdpeel_sink"
+	StagesVarCfg               = "cfg"
+	StagesVarCompiler          = "compiler"
+	StagesVarDone              = "done"
+	StagesVarDraws             = "draws"
+	StagesVarForBtf            = "for_btf"
 )
 
 // LoadStages returns the embedded CollectionSpec for Stages.
@@ -121,23 +122,24 @@ type StagesSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type StagesProgramSpecs struct {
-	AfterDeliver *ebpf.ProgramSpec `ebpf:"after_deliver"`
-	AfterFilter  *ebpf.ProgramSpec `ebpf:"after_filter"`
-	AfterInner   *ebpf.ProgramSpec `ebpf:"after_inner"`
-	AfterOuter   *ebpf.ProgramSpec `ebpf:"after_outer"`
-	AfterReduce  *ebpf.ProgramSpec `ebpf:"after_reduce"`
-	AfterSession *ebpf.ProgramSpec `ebpf:"after_session"`
-	Harness      *ebpf.ProgramSpec `ebpf:"harness"`
-	Noop         *ebpf.ProgramSpec `ebpf:"noop"`
-	PassDrawn    *ebpf.ProgramSpec `ebpf:"pass_drawn"`
-	Redirect     *ebpf.ProgramSpec `ebpf:"redirect"`
-	Whole        *ebpf.ProgramSpec `ebpf:"whole"`
-	Xdpeel       *ebpf.ProgramSpec `ebpf:"xdpeel"`
-	XdpeelArrive *ebpf.ProgramSpec `ebpf:"xdpeel_arrive"`
-	XdpeelLane   *ebpf.ProgramSpec `ebpf:"xdpeel_lane"`
-	XdpeelProbe  *ebpf.ProgramSpec `ebpf:"xdpeel_probe"`
-	XdpeelSeal   *ebpf.ProgramSpec `ebpf:"xdpeel_seal"`
-	XdpeelSink   *ebpf.ProgramSpec `ebpf:"xdpeel_sink"`
+	AfterDeliver     *ebpf.ProgramSpec `ebpf:"after_deliver"`
+	AfterFilter      *ebpf.ProgramSpec `ebpf:"after_filter"`
+	AfterInner       *ebpf.ProgramSpec `ebpf:"after_inner"`
+	AfterOuter       *ebpf.ProgramSpec `ebpf:"after_outer"`
+	AfterReduce      *ebpf.ProgramSpec `ebpf:"after_reduce"`
+	AfterSession     *ebpf.ProgramSpec `ebpf:"after_session"`
+	Harness          *ebpf.ProgramSpec `ebpf:"harness"`
+	Noop             *ebpf.ProgramSpec `ebpf:"noop"`
+	PassDrawn        *ebpf.ProgramSpec `ebpf:"pass_drawn"`
+	Redirect         *ebpf.ProgramSpec `ebpf:"redirect"`
+	RedirectStripped *ebpf.ProgramSpec `ebpf:"redirect_stripped"`
+	Whole            *ebpf.ProgramSpec `ebpf:"whole"`
+	Xdpeel           *ebpf.ProgramSpec `ebpf:"xdpeel"`
+	XdpeelArrive     *ebpf.ProgramSpec `ebpf:"xdpeel_arrive"`
+	XdpeelLane       *ebpf.ProgramSpec `ebpf:"xdpeel_lane"`
+	XdpeelProbe      *ebpf.ProgramSpec `ebpf:"xdpeel_probe"`
+	XdpeelSeal       *ebpf.ProgramSpec `ebpf:"xdpeel_seal"`
+	XdpeelSink       *ebpf.ProgramSpec `ebpf:"xdpeel_sink"`
 }
 
 // StagesMapSpecs contains maps before they are loaded into the kernel.
@@ -247,23 +249,24 @@ type StagesVariables struct {
 //
 // It can be passed to LoadStagesObjects or ebpf.CollectionSpec.LoadAndAssign.
 type StagesPrograms struct {
-	AfterDeliver *ebpf.Program `ebpf:"after_deliver"`
-	AfterFilter  *ebpf.Program `ebpf:"after_filter"`
-	AfterInner   *ebpf.Program `ebpf:"after_inner"`
-	AfterOuter   *ebpf.Program `ebpf:"after_outer"`
-	AfterReduce  *ebpf.Program `ebpf:"after_reduce"`
-	AfterSession *ebpf.Program `ebpf:"after_session"`
-	Harness      *ebpf.Program `ebpf:"harness"`
-	Noop         *ebpf.Program `ebpf:"noop"`
-	PassDrawn    *ebpf.Program `ebpf:"pass_drawn"`
-	Redirect     *ebpf.Program `ebpf:"redirect"`
-	Whole        *ebpf.Program `ebpf:"whole"`
-	Xdpeel       *ebpf.Program `ebpf:"xdpeel"`
-	XdpeelArrive *ebpf.Program `ebpf:"xdpeel_arrive"`
-	XdpeelLane   *ebpf.Program `ebpf:"xdpeel_lane"`
-	XdpeelProbe  *ebpf.Program `ebpf:"xdpeel_probe"`
-	XdpeelSeal   *ebpf.Program `ebpf:"xdpeel_seal"`
-	XdpeelSink   *ebpf.Program `ebpf:"xdpeel_sink"`
+	AfterDeliver     *ebpf.Program `ebpf:"after_deliver"`
+	AfterFilter      *ebpf.Program `ebpf:"after_filter"`
+	AfterInner       *ebpf.Program `ebpf:"after_inner"`
+	AfterOuter       *ebpf.Program `ebpf:"after_outer"`
+	AfterReduce      *ebpf.Program `ebpf:"after_reduce"`
+	AfterSession     *ebpf.Program `ebpf:"after_session"`
+	Harness          *ebpf.Program `ebpf:"harness"`
+	Noop             *ebpf.Program `ebpf:"noop"`
+	PassDrawn        *ebpf.Program `ebpf:"pass_drawn"`
+	Redirect         *ebpf.Program `ebpf:"redirect"`
+	RedirectStripped *ebpf.Program `ebpf:"redirect_stripped"`
+	Whole            *ebpf.Program `ebpf:"whole"`
+	Xdpeel           *ebpf.Program `ebpf:"xdpeel"`
+	XdpeelArrive     *ebpf.Program `ebpf:"xdpeel_arrive"`
+	XdpeelLane       *ebpf.Program `ebpf:"xdpeel_lane"`
+	XdpeelProbe      *ebpf.Program `ebpf:"xdpeel_probe"`
+	XdpeelSeal       *ebpf.Program `ebpf:"xdpeel_seal"`
+	XdpeelSink       *ebpf.Program `ebpf:"xdpeel_sink"`
 }
 
 func (p *StagesPrograms) Close() error {
@@ -278,6 +281,7 @@ func (p *StagesPrograms) Close() error {
 		p.Noop,
 		p.PassDrawn,
 		p.Redirect,
+		p.RedirectStripped,
 		p.Whole,
 		p.Xdpeel,
 		p.XdpeelArrive,
