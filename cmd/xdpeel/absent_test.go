@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -65,6 +66,30 @@ func TestRunBeforeItsOutputs(t *testing.T) {
 			t.Errorf("output %s (-want +got):\n%s", name, diff)
 		}
 	}
+	d.process.end(syscall.SIGTERM)
+	d.detach(t)
+}
+
+// A daemon starts while one of its interfaces is not there, and attaches to it, without
+// capabilities, once it comes.
+func TestRunBeforeAnInterface(t *testing.T) {
+	w := newWire(t)
+	d := w.runHelpedOn(t, "late, far", "all: {type: pcapng, path: DIR/all.pcapng}")
+	d.await("no packets are captured here yet")
+	if status, text := d.get(t, "/readyz"); status != http.StatusServiceUnavailable || text != "interface \"late\": not attached\n" {
+		t.Errorf("/readyz: %d %q, want 503 and the interface", status, text)
+	}
+	outer, inner := conversation()
+	w.send(t, outer...)
+	pair, err := lab.NewPair(w.near.Namespace, w.far.Namespace, lab.VethOptions{NameA: "early", NameB: "late", MTU: 9001, OffloadsOff: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
+	(&wire{near: pair.A, far: pair.B}).send(t, outer...)
+	n := uint64(2 * len(inner))
+	eventually(t, "all is delivered", func() bool { return d.statusLedger(t).Outputs["all"].Delivered == n })
+	d.checkPrivileges(t)
 	d.process.end(syscall.SIGTERM)
 	d.detach(t)
 }

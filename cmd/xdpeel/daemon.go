@@ -110,12 +110,8 @@ func (d *daemon) begin(c *config.Config, notes map[int]outputNote) error {
 	if err != nil {
 		return errors.Join(explainKept(err), d.undo(nil))
 	}
-	for _, name := range c.Interfaces {
-		w := watch(name, loader.Mode(c.Mode), d.log)
-		d.interfaces = append(d.interfaces, w)
-		if err := w.attach(d.program); err != nil {
-			return errors.Join(explainLoader(err), d.undo(opened))
-		}
+	if err := d.attach(c); err != nil {
+		return errors.Join(explainLoader(err), d.undo(opened))
 	}
 	d.outputs.settle(c, opened, new(loader.SlotAccounts))
 	if err := d.succeed(); err != nil {
@@ -123,6 +119,30 @@ func (d *daemon) begin(c *config.Config, notes map[int]outputNote) error {
 	}
 	d.log.Info("running", "config", d.path, "sessions", len(c.Policy.Sessions), "outputs", len(c.Outputs), "http", c.HTTP)
 	d.logNotes(c)
+	return nil
+}
+
+// attach puts the program on the interfaces. Those that are not there may come, as long
+// as one is: a name that is wrong and a machine that has just booted look alike.
+func (d *daemon) attach(c *config.Config) error {
+	var absent []error
+	for _, name := range c.Interfaces {
+		w := watch(name, loader.Mode(c.Mode), d.log)
+		d.interfaces = append(d.interfaces, w)
+		err := w.attach(d.program)
+		switch {
+		case errors.Is(err, loader.ErrNoInterface):
+			absent = append(absent, err)
+		case err != nil:
+			return err
+		}
+	}
+	if len(absent) == len(c.Interfaces) {
+		return absent[0]
+	}
+	for _, err := range absent {
+		d.log.Error("no packets are captured here yet", "error", err, "hint", "xdpeel attaches when the interface comes; see that its name is right")
+	}
 	return nil
 }
 

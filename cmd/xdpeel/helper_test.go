@@ -29,8 +29,14 @@ const helpedVeth = "{type: veth, interface: xdpeel%d, peer: xdpeel%d-ids, netns:
 // runHelped starts a daemon that keeps what it has, with these outputs.
 func (w *wire) runHelped(t *testing.T, outputs ...string) *helped {
 	t.Helper()
+	return w.runHelpedOn(t, "far", outputs...)
+}
+
+// runHelpedOn is runHelped on other interfaces.
+func (w *wire) runHelpedOn(t *testing.T, interfaces string, outputs ...string) *helped {
+	t.Helper()
 	d := &helped{runningDaemon: &runningDaemon{wire: w, dir: t.TempDir()}}
-	d.text = "interfaces: [far]\nhttp: 127.0.0.1:0\npins: " + newPins(t) + "\nsessions: [{vni: any}]\noutputs:\n"
+	d.text = "interfaces: [" + interfaces + "]\nhttp: 127.0.0.1:0\npins: " + newPins(t) + "\nsessions: [{vni: any}]\noutputs:\n"
 	d.configure(t, outputs...)
 	d.restart(t)
 	t.Cleanup(func() {

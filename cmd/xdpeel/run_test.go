@@ -232,7 +232,7 @@ func TestRunRefusals(t *testing.T) {
 	w := newWire(t)
 	for _, test := range []struct{ name, text, want string }{
 		{"no interface", "http: 127.0.0.1:0\n" + everything, "xdpeel.yaml: no interfaces: name those where mirrored packets arrive\n"},
-		{"absent interface", "interfaces: [far, nonesuch0]\non_exit: detach\nhttp: 127.0.0.1:0\n" + everything, `find interface "nonesuch0": no such interface`},
+		{"absent interface", "interfaces: [nonesuch0, nonesuch1]\non_exit: detach\nhttp: 127.0.0.1:0\n" + everything, `find interface "nonesuch0": no such interface`},
 		{"veth of another's name", daemonConfig("outputs: {ids: {type: veth, interface: lo, peer: b}}\n"), `open output "ids": make veth "lo": an interface of that name is not xdpeel's`},
 		{"veth with too many queues", daemonConfig("outputs: {ids: {type: veth, interface: a, peer: b, queues: 4096}}\n"), `open output "ids": 4096 queues, but this host has `},
 		{"unopenable", daemonConfig(`outputs: {a: {type: pcapng, path: DIR/all.pcapng}, x: {type: pcapng, path: DIR/no/x.pcapng}}`), "no such file or directory"},
