@@ -28,6 +28,7 @@ var parts = []part{
 	{"rings", false, nil, (*suite).fullRings},
 	{"stages", false, nil, (*suite).fullStages},
 	{"growth", true, nil, (*suite).fullGrowth},
+	{"sums", true, nil, (*suite).fullSums},
 	{"suricata", true, (*suite).quickSuricata, (*suite).fullSuricata},
 	{"captures", true, (*suite).quickCaptures, (*suite).fullCaptures},
 }
@@ -152,6 +153,10 @@ func (s *suite) fullGrowth(ctx context.Context) {
 		s.Growth = append(s.Growth, points...)
 		return nil, err
 	})
+}
+
+func (s *suite) fullSums(ctx context.Context) {
+	s.attempt(ctx, "sums_missing", func() ([]Result, error) { return measureSums(ctx, s.xdpeel, s.directory, s.packets) })
 }
 
 // quickSuricata leaves it out: rounds are long.

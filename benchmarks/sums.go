@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/xdpeel/xdpeel/capfile"
+	"github.com/xdpeel/xdpeel/lab"
+)
+
+// sumsPackets is how many packets the daemon of a full run receives to see whether its
+// sums hold; sumsAtOnce how many are sent between two looks at how far it is, and
+// sumsPatience how long it has afterwards to write what it holds.
+const (
+	sumsPackets  = 100_000_000
+	sumsAtOnce   = 1 << 20
+	sumsReport   = 30 * time.Second // between two lines that say how far it is
+	sumsPatience = 20 * time.Second
+)
+
+// sumsWorkload has a session for each thing that can become of a packet, and one more
+// that the daemon does not know.
+var sumsWorkload = Workload{Sizes: []int{64, 512, 64, 64, 1450}, Flows: 6000, Sessions: 6}
+
+// sumsConfig is of the daemon; %[1]s is the interface, %[2]s the consumer's end and
+// %[3]s the directory of files. The archive gets one packet in hundreds, so that all
+// of its files can be read back.
+const sumsConfig = `interfaces: [%[1]s]
+mode: native
+on_exit: detach
+unknown_sessions: drop
+sessions:
+  - {vni: 12345, outputs: [ids]}
+  - {vni: 12346, outputs: [archive], sample: {one_in: 500, by: packet}}
+  - {vni: 12347, outputs: [archive, ids], sample: {one_in: 300, by: flow}, snaplen: 64}
+  - {vni: 12348, outputs: [ids], filter: nothing}
+  - {vni: 12349, outputs: [ids], filter: half}
+filters:
+  nothing: {expression: "tcp"}
+  half: {expression: "udp src port 40000 and net 100.64.0.0/21"}
+outputs:
+  archive: {type: pcapng, path: %[3]s/%%Y%%m%%d-%%H%%M%%S.pcapng, rotate_size: 64MiB}
+  ids: {type: veth, interface: %[1]sx, peer: %[2]s, mtu: 1500}
+`
+
+// sumsBench is a daemon at the end of a lane, sent more than it can take.
+type sumsBench struct {
+	lane      *Lane
+	generator *Generator
+	daemon    *Process
+	xdpeel    string
+	directory string // of the files
+	consumer  string // the interface at which packets come out
+	before    uint64 // that came out there before: the daemon's self-test
+}
+
+func newSumsBench(xdpeel, directory string) (_ *sumsBench, err error) {
+	b := &sumsBench{xdpeel: xdpeel, directory: filepath.Join(directory, "sums")}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Close())
+		}
+	}()
+	if err := os.MkdirAll(b.directory, 0o755); err != nil {
+		return nil, err
+	}
+	if b.lane, err = NewLane(1500); err != nil {
+		return nil, err
+	}
+	frames, err := NewFrames(sumsWorkload, b.lane.pair.B.MAC)
+	if err != nil {
+		return nil, err
+	}
+	if b.generator, err = NewGenerator(b.lane, frames); err != nil {
+		return nil, err
+	}
+	b.consumer = strings.TrimSuffix(b.lane.pair.B.Name, "r") + "i"
+	path := filepath.Join(b.directory, "xdpeel.yaml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, sumsConfig, b.lane.pair.B.Name, b.consumer, b.directory), 0o644); err != nil {
+		return nil, err
+	}
+	if b.daemon, err = StartProcess(b.lane.pair.B.Namespace, []string{xdpeel, "run", "--config", path}, "msg=listening"); err != nil {
+		return nil, err
+	}
+	handed, err := statisticsOf(b.lane.pair.B.Namespace, b.consumer)
+	b.before = handed.RxPackets
+	return b, err
+}
+
+// Close takes everything down.
+func (b *sumsBench) Close() error {
+	var errs []error
+	if b.daemon != nil {
+		errs = append(errs, b.daemon.Stop())
+		b.daemon = nil
+	}
+	if b.generator != nil {
+		errs = append(errs, b.generator.Close())
+		b.generator = nil
+	}
+	if b.lane != nil {
+		errs = append(errs, b.lane.Close())
+		b.lane = nil
+	}
+	return errors.Join(errs...)
+}
+
+// sumsLedger is of `xdpeel status --json` what is added up.
+type sumsLedger struct {
+	Received uint64            `json:"received"`
+	Outcomes map[string]uint64 `json:"outcomes"`
+	Sessions []struct {
+		Packets uint64 `json:"packets"`
+	} `json:"sessions"`
+	Outputs map[string]struct {
+		Offered   uint64            `json:"offered"`
+		Delivered uint64            `json:"delivered"`
+		Lost      map[string]uint64 `json:"lost"`
+	} `json:"outputs"`
+}
+
+func (b *sumsBench) ledger() (ledger sumsLedger, err error) {
+	var out []byte
+	err = b.lane.pair.B.Namespace.Do(func() error {
+		out, err = exec.Command(b.xdpeel, "status", "--json").Output()
+		return err
+	})
+	if err != nil {
+		return ledger, fmt.Errorf("ask daemon: %w", err)
+	}
+	return ledger, json.Unmarshal(out, &ledger)
+}
+
+// statisticsOf returns the kernel's counts of an interface.
+func statisticsOf(namespace *lab.Namespace, name string) (counts netlink.LinkStatistics, err error) {
+	err = namespace.Do(func() error {
+		link, err := netlink.LinkByName(name)
+		if err == nil {
+			counts = *link.Attrs().Statistics
+		}
+		return err
+	})
+	return counts, err
+}
+
+// equation is a sum that has to hold.
+type equation struct {
+	name        string
+	left, right uint64
+}
+
+// missing is how far apart both sides are.
+func (e equation) missing() uint64 { return max(e.left, e.right) - min(e.left, e.right) }
+
+func total(of map[string]uint64) (n uint64) {
+	for v := range maps.Values(of) {
+		n += v
+	}
+	return n
+}
+
+// sums are all that must hold when `sent` packets were sent, and nothing moves.
+func (b *sumsBench) sums(sent uint64) (sums []equation, ledger sumsLedger, err error) {
+	if ledger, err = b.ledger(); err != nil {
+		return nil, ledger, err
+	}
+	wire, err := statisticsOf(b.lane.pair.A.Namespace, b.lane.pair.A.Name)
+	if err != nil {
+		return nil, ledger, err
+	}
+	arrived, err := statisticsOf(b.lane.pair.B.Namespace, b.lane.pair.B.Name)
+	if err != nil {
+		return nil, ledger, err
+	}
+	handed, err := statisticsOf(b.lane.pair.B.Namespace, b.consumer)
+	if err != nil {
+		return nil, ledger, err
+	}
+	written, err := countPackets(b.directory)
+	if err != nil {
+		return nil, ledger, err
+	}
+	sums = []equation{
+		{"sent = on the wire + that found its queue full", sent, arrived.RxPackets + wire.TxDropped},
+		{"on the wire = received", arrived.RxPackets, ledger.Received},
+		{"received = all outcomes", ledger.Received, total(ledger.Outcomes)},
+		{"ids delivered = came out of the veth", ledger.Outputs["ids"].Delivered, handed.RxPackets - b.before},
+		{"archive delivered = in its files", ledger.Outputs["archive"].Delivered, written},
+	}
+	known := ledger.Outcomes["delivered"] + ledger.Outcomes["filtered"] + ledger.Outcomes["sampled_out"]
+	var ofSessions uint64
+	for _, session := range ledger.Sessions {
+		ofSessions += session.Packets
+	}
+	sums = append(sums, equation{"delivered + filtered + sampled_out = of all sessions", known, ofSessions})
+	for name, output := range ledger.Outputs {
+		sums = append(sums, equation{name + " offered = delivered + lost", output.Offered, output.Delivered + total(output.Lost)})
+	}
+	return sums, ledger, nil
+}
+
+// countPackets reads all files back.
+func countPackets(directory string) (packets uint64, err error) {
+	paths, err := filepath.Glob(filepath.Join(directory, "*.pcapng*"))
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range paths {
+		n, err := packetsIn(path)
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", path, err)
+		}
+		packets += n
+	}
+	return packets, nil
+}
+
+func packetsIn(path string) (packets uint64, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	reader, err := capfile.NewReader(file)
+	if err != nil {
+		return 0, err
+	}
+	for {
+		if _, err := reader.Next(); err == io.EOF {
+			return packets, nil
+		} else if err != nil {
+			return packets, err
+		}
+		packets++
+	}
+}
+
+// measureSums sends packets to a daemon as fast as it goes until it has received so
+// many, and adds its accounts up.
+func measureSums(ctx context.Context, xdpeel, directory string, packets uint64) (_ []Result, err error) {
+	b, err := newSumsBench(xdpeel, directory)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	var sent uint64
+	said := time.Now()
+	for arrived := uint64(0); arrived < packets; sent += sumsAtOnce {
+		if _, err := b.generator.Send(ctx, sumsAtOnce, 0); err != nil {
+			return nil, err
+		}
+		wire, err := statisticsOf(b.lane.pair.B.Namespace, b.lane.pair.B.Name)
+		if err != nil {
+			return nil, err
+		}
+		if arrived = wire.RxPackets; time.Since(said) > sumsReport {
+			slog.Info("sums", "sent", sent, "received", arrived)
+			said = time.Now()
+		}
+	}
+	return b.settle(ctx, sent)
+}
+
+// settle waits until all sums hold, or sumsPatience is over.
+func (b *sumsBench) settle(ctx context.Context, sent uint64) ([]Result, error) {
+	for deadline := time.Now().Add(sumsPatience); ; time.Sleep(500 * time.Millisecond) {
+		sums, ledger, err := b.sums(sent)
+		if err != nil {
+			return nil, err
+		}
+		missing, broken := uint64(0), []error(nil)
+		for _, s := range sums {
+			if s.missing() > 0 {
+				missing += s.missing()
+				broken = append(broken, fmt.Errorf("%s: %d and %d", s.name, s.left, s.right))
+			}
+		}
+		if missing > 0 && time.Now().Before(deadline) && ctx.Err() == nil {
+			continue
+		}
+		result := figure("sums_missing", "packets by which any sum of the daemon's accounts is off", Lower, []float64{float64(missing)}).
+			with("sent", float64(sent)).with("received", float64(ledger.Received))
+		for outcome, n := range ledger.Outcomes {
+			result = result.with(outcome, float64(n))
+		}
+		return []Result{result}, errors.Join(broken...)
+	}
+}
