@@ -2,11 +2,11 @@ package main
 
 import (
 	"net/netip"
-	"os/exec"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -73,9 +73,7 @@ func TestHostFilters(t *testing.T) {
 
 func TestHostFilterThatTakesNothing(t *testing.T) {
 	needRig(t)
-	if _, err := exec.LookPath("tcpdump"); err != nil {
-		t.Skip("needs tcpdump")
-	}
+	labtest.Need(t, "tcpdump")
 	b, err := newFilterBench()
 	if err != nil {
 		t.Fatal(err)

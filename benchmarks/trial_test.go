@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // needRig skips what cannot make namespaces, or has no CPU to receive on.
 func needRig(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: makes network namespaces")
-	}
+	labtest.NeedRoot(t, "makes network namespaces")
 	if _, err := os.Stat("/sys/devices/system/cpu/cpu1"); err != nil {
 		t.Skip("needs two CPUs")
 	}

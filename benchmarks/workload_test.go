@@ -3,7 +3,6 @@ package main
 import (
 	"net"
 	"net/netip"
-	"os"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/benchmarks/programs"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 var testWorkloads = map[string]Workload{
@@ -68,9 +68,7 @@ func TestFramesAreThoseOfTheBuilder(t *testing.T) {
 }
 
 func TestGeneratorMakesTheSameFrames(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: loads a program into the kernel")
-	}
+	labtest.NeedRoot(t, "loads a program into the kernel")
 	for name, w := range testWorkloads {
 		t.Run(name, func(t *testing.T) {
 			f, err := NewFrames(w, hostMAC[:])

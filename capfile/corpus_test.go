@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // tsharkFrames reads a capture with tshark. WireLength is as tshark says.
@@ -76,9 +78,7 @@ func nanoseconds(t *testing.T, seconds string) int64 {
 
 func needs(t *testing.T, program string) {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("needs %s (apt-get install tshark)", program)
-	}
+	labtest.Need(t, program)
 }
 
 func expectAsTshark(t *testing.T, path string) {

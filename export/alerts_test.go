@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -150,10 +151,7 @@ func checkValues(t *testing.T, name, pattern string, values map[string]bool) {
 // when it must and only then.
 func TestAlertsByPromtool(t *testing.T) {
 	t.Parallel()
-	tool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("needs promtool")
-	}
+	labtest.Need(t, "promtool")
 	type rule struct{ Record, Expr string }
 	var rules []rule
 	for _, expression := range readDashboard(t) {
@@ -168,7 +166,7 @@ func TestAlertsByPromtool(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"check", "rules", alertRules}, {"check", "rules", "--lint=none", dashboard}, {"test", "rules", strings.TrimSuffix(alertRules, "yml") + "test.yml"}} {
-		if text, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+		if text, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
 			t.Errorf("promtool %s: %v\n%s", args[0], err, text)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -67,9 +68,7 @@ func expand(t *testing.T, path string) []byte {
 	if tool == "" {
 		return read(t, path)
 	}
-	if _, err := exec.LookPath(tool); err != nil {
-		t.Skipf("needs %s", tool)
-	}
+	labtest.Need(t, tool)
 	content, err := exec.Command(tool, "-dcq", path).Output()
 	if err != nil {
 		t.Fatalf("%s -dc %s: %v", tool, path, err)
@@ -126,16 +125,6 @@ func globbed(t *testing.T, pattern string) []string {
 	return paths
 }
 
-// eventually waits until something holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within 20 s", what)
-		}
-	}
-}
-
 // Rotation loses nothing, and shows only what is whole.
 func TestArchiveRotates(t *testing.T) {
 	t.Parallel()
@@ -183,7 +172,7 @@ func TestArchivePacksInTime(t *testing.T) {
 	if err := errors.Join(a.Write(s.batch(3, 60, 1)), a.Flush()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "three packets are written", func() bool { return a.Account().Delivered == 3 })
+	labtest.Eventually(t, "three packets are written", func() bool { return a.Account().Delivered == 3 })
 }
 
 // A window that is over ends its file without another packet, and names are those
@@ -201,7 +190,7 @@ func TestArchiveWindows(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	eventually(t, "all files are complete", func() bool { return len(globbed(t, directory+"/*.part")) == 0 })
+	labtest.Eventually(t, "all files are complete", func() bool { return len(globbed(t, directory+"/*.part")) == 0 })
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}

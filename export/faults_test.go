@@ -15,24 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
-
-// mount mounts a file system for a test.
-func mount(t *testing.T, source, directory, kind, options string) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: mounts a file system")
-	}
-	if err := unix.Mount(source, directory, kind, 0, options); err != nil {
-		t.Skipf("needs to mount %s: %v", kind, err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(directory, unix.MNT_DETACH); err != nil {
-			t.Errorf("unmount %s: %v", directory, err)
-		}
-	})
-}
 
 // ext4 is a file system of its own, on a loop device whose bytes are in a tmpfs.
 type ext4 struct{ directory, device string }
@@ -40,13 +25,9 @@ type ext4 struct{ directory, device string }
 // newExt4 makes one of 64 MiB, of which the tmpfs holds as many as said.
 func newExt4(t *testing.T, held, options string) ext4 {
 	t.Helper()
-	for _, tool := range []string{"mkfs.ext4", "losetup"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s", tool)
-		}
-	}
+	labtest.Need(t, "mkfs.ext4", "losetup")
 	backing, directory := t.TempDir(), t.TempDir()
-	mount(t, "tmpfs", backing, "tmpfs", "size="+held)
+	labtest.Mount(t, "tmpfs", backing, "tmpfs", "size="+held)
 	image := filepath.Join(backing, "image")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -68,7 +49,7 @@ func newExt4(t *testing.T, held, options string) ext4 {
 			t.Errorf("losetup --detach %s: %v: %s", device, err, said)
 		}
 	})
-	mount(t, device, directory, "ext4", options)
+	labtest.Mount(t, device, directory, "ext4", options)
 	return ext4{directory, device}
 }
 
@@ -100,7 +81,7 @@ func TestArchiveFullDisk(t *testing.T) {
 func fullDisk(t *testing.T, extension string, filled int) {
 	t.Run(fmt.Sprint(extension, filled), func(t *testing.T) {
 		directory := t.TempDir()
-		mount(t, "tmpfs", directory, "tmpfs", "size=1m")
+		labtest.Mount(t, "tmpfs", directory, "tmpfs", "size=1m")
 		filler := filepath.Join(directory, "filler")
 		if err := os.WriteFile(filler, make([]byte, filled), 0o600); err != nil {
 			t.Fatal(err)
@@ -225,7 +206,7 @@ func TestArchiveReadOnly(t *testing.T) {
 // One that is remounted, and remounted again.
 func TestArchiveRemounted(t *testing.T) {
 	directory := t.TempDir()
-	mount(t, "tmpfs", directory, "tmpfs", "size=1m")
+	labtest.Mount(t, "tmpfs", directory, "tmpfs", "size=1m")
 	o := archiveOptions(filepath.Join(directory, "%{vni}.pcapng"), new(lab.Transcript))
 	o.Split = true // so that no file is open yet
 	a := openArchive(t, o)
@@ -265,7 +246,7 @@ func TestArchiveDirectoryRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	var err error
-	eventually(t, "the loss is noticed", func() bool { err = a.Flush(); return err != nil })
+	labtest.Eventually(t, "the loss is noticed", func() bool { err = a.Flush(); return err != nil })
 	checkWriteError(t, err, mirror.LossFileRemoved, os.ErrNotExist)
 	checkWriteError(t, a.Write(s.batch(10, 600, 1)), mirror.LossNoDirectory, os.ErrNotExist)
 	checkWriteError(t, a.Resume(), mirror.LossNoDirectory, os.ErrNotExist)
@@ -294,7 +275,7 @@ func TestArchiveDirectoryMadeAgain(t *testing.T) {
 	if err := os.RemoveAll(globbed(t, directory+"/*")[0]); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the loss is noticed", func() bool { return a.Flush() != nil })
+	labtest.Eventually(t, "the loss is noticed", func() bool { return a.Flush() != nil })
 	if err := errors.Join(a.Write(s.batch(20, 600, 3)), a.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -260,18 +261,8 @@ func wholePackets(content []byte) (packets int) {
 
 // A tmpfs of 64 KiB is a disk that really is full.
 func TestFullFileSystem(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: mounts a tmpfs")
-	}
 	directory := t.TempDir()
-	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("needs to mount a tmpfs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(directory, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	labtest.Mount(t, "tmpfs", directory, "tmpfs", "size=64k")
 	path := filepath.Join(directory, "out.pcapng")
 	f, err := NewFile(FileOptions{Path: path, Statistics: vniStatistics})
 	if err != nil {

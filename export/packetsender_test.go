@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -36,18 +37,7 @@ func openSender(iface string) (*PacketSender, error) {
 
 func newTap(t *testing.T) *tap {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: sends out of an interface in a network namespace")
-	}
-	namespace, err := lab.NewNamespace("xdpeel-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := namespace.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	namespace := labtest.NewNamespace(t)
 	p := &tap{t: t, namespace: namespace}
 	p.connect()
 	return p
@@ -76,6 +66,20 @@ func (p *tap) change(name string, what func(netlink.Link) error) {
 	}
 }
 
+// awaitOff waits until the kernel has told the A end what became of the other one.
+func (p *tap) awaitOff() {
+	p.t.Helper()
+	labtest.Eventually(p.t, "the tap is off", func() bool {
+		off := false
+		p.namespace.Do(func() error {
+			link, err := netlink.LinkByName("tap")
+			off = err != nil || link.Attrs().RawFlags&unix.IFF_RUNNING == 0
+			return nil
+		})
+		return off
+	})
+}
+
 func (p *tap) sender() (s *PacketSender) {
 	p.t.Helper()
 	err := p.namespace.Do(func() (err error) {
@@ -95,12 +99,7 @@ func (p *tap) sender() (s *PacketSender) {
 
 func (p *tap) receiver() *lab.Receiver {
 	p.t.Helper()
-	r, err := lab.OpenReceiver(p.namespace, "sensor")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() { r.Close() })
-	return r
+	return labtest.OpenReceiver(p.t, p.namespace, "sensor")
 }
 
 // arrived takes what has arrived.
@@ -216,6 +215,7 @@ func TestPacketSenderInterfaceGoes(t *testing.T) {
 		{"no carrier", "sensor", netlink.LinkSetDown, netlink.LinkSetUp},
 	} {
 		p.change(step.end, step.down)
+		p.awaitOff()
 		if s.Flush() == nil {
 			t.Errorf("%s: flush finds nothing", step.what)
 		}
@@ -224,13 +224,13 @@ func TestPacketSenderInterfaceGoes(t *testing.T) {
 			t.Errorf("%s: it resumes", step.what)
 		}
 		p.change(step.end, step.back)
-		awaitResume(t, s)
+		labtest.Eventually(t, "it resumes", func() bool { return s.Resume() == nil })
 		write("again "+step.what, true)
 	}
 	p.change("tap", netlink.LinkDel)
 	write("gone", false)
 	p.connect()
-	awaitResume(t, s)
+	labtest.Eventually(t, "it resumes", func() bool { return s.Resume() == nil })
 	r := p.receiver()
 	write("back", true)
 	if got := len(arrived(t, r)); got != 3 {
@@ -244,19 +244,6 @@ func TestPacketSenderInterfaceGoes(t *testing.T) {
 		t.Errorf("flush of a replaced interface: %v", err)
 	}
 	write("replaced", true)
-}
-
-func awaitResume(t *testing.T, s *PacketSender) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		err := s.Resume()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
 }
 
 // A sender on an interface that is not there, or down, says so once and takes packets
@@ -274,6 +261,7 @@ func TestPacketSenderComesFirst(t *testing.T) {
 		{"sensor", netlink.LinkSetDown, `send to interface "tap": it is down, or has no carrier`, func() { p.change("sensor", netlink.LinkSetUp) }},
 	} {
 		p.change(test.end, test.away)
+		p.awaitOff()
 		s := p.sender()
 		if err := s.Flush(); err == nil || err.Error() != test.want {
 			t.Errorf("flush: %v, want %q", err, test.want)
@@ -282,7 +270,7 @@ func TestPacketSenderComesFirst(t *testing.T) {
 			t.Errorf("%q: %v, and it resumes", test.want, err)
 		}
 		test.comeBack()
-		awaitResume(t, s)
+		labtest.Eventually(t, "it resumes", func() bool { return s.Resume() == nil })
 		if err := errors.Join(s.Write(framesOf(frameNumbered(2, 60))), s.Flush()); err != nil {
 			t.Errorf("after %q: %v", test.want, err)
 		}

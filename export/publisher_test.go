@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // Only an output's own files are deleted, the oldest first, those of earlier runs too.
@@ -133,9 +134,7 @@ func TestArchiveCommandsEnd(t *testing.T) {
 }
 
 func TestArchiveOwner(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: gives files away")
-	}
+	labtest.NeedRoot(t, "gives files away")
 	t.Parallel()
 	directory := t.TempDir()
 	o := archiveOptions(filepath.Join(directory, "%Y/a.pcapng"), new(lab.Transcript))

@@ -12,7 +12,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // leftBehind is what a process leaves of a file that is killed after it wrote n
@@ -32,11 +34,11 @@ func leftBehind(t *testing.T, extension string, n int) (content []byte, sizes ma
 			t.Fatal(err)
 		}
 		if i%3 == 0 {
-			eventually(t, "packets are written", func() bool { return a.Account().Delivered == uint64(s.next) })
+			labtest.Eventually(t, "packets are written", func() bool { return a.Account().Delivered == uint64(s.next) })
 			sizes[len(read(t, filepath.Join(directory, "a"+extension+".part")))] = int(s.next)
 		}
 	}
-	eventually(t, "packets are written", func() bool { return a.Account().Delivered == uint64(s.next) })
+	labtest.Eventually(t, "packets are written", func() bool { return a.Account().Delivered == uint64(s.next) })
 	return read(t, filepath.Join(directory, "a"+extension+".part")), sizes
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -107,7 +108,7 @@ func TestArchiveEndsAFileWithoutPackets(t *testing.T) {
 				t.Fatal(err)
 			}
 			clock.set(step)
-			eventually(t, "the file has its name", func() bool { return len(globbed(t, directory+"/*.pcapng")) == 1 })
+			labtest.Eventually(t, "the file has its name", func() bool { return len(globbed(t, directory+"/*.pcapng")) == 1 })
 			checkNumbers(t, inFiles(t, globbed(t, directory+"/*")...), s.next, a.Account())
 			if err := errors.Join(a.Write(clock.at(&s, 10)), a.Close()); err != nil {
 				t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 	"github.com/xdpeel/xdpeel/mirror/expression"
 )
@@ -115,9 +116,7 @@ func TestStreamRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(account, s.Account()); diff != "" {
 		t.Errorf("account (-want +got):\n%s", diff)
 	}
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("needs tshark for a second opinion")
-	}
+	labtest.Need(t, "tshark")
 	tshark := exec.Command("tshark", "-r", "-", "-T", "fields", "-e", "frame.interface_name", "-e", "frame.cap_len", "-e", "frame.len")
 	tshark.Stdin = bytes.NewReader(to.Bytes())
 	text, err := tshark.Output()

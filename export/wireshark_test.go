@@ -11,15 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // wireshark returns what a program of Wireshark's prints. It must not complain.
 func wireshark(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("needs %s", name)
-	}
+	labtest.Need(t, name)
 	var complaints strings.Builder
 	command := exec.Command(name, args...)
 	command.Stderr = &complaints

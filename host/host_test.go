@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -20,21 +21,11 @@ import (
 // newHost is a namespace with an interface "far" of a veth pair in it.
 func newHost(t *testing.T) *lab.Namespace {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: makes network namespaces and loads the program")
-	}
+	labtest.NeedRoot(t, "makes network namespaces and loads the program")
 	if _, kernel := loader.Missing(); kernel != nil {
 		t.Skipf("needs what xdpeel needs: %v", kernel)
 	}
-	namespace, err := lab.NewNamespace("host")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := namespace.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	namespace := labtest.NewNamespace(t)
 	if _, err := lab.NewPair(namespace, namespace, lab.VethOptions{NameA: "near", NameB: "far", MTU: 9001}); err != nil {
 		t.Fatal(err)
 	}
@@ -152,11 +143,8 @@ func TestExamineOthers(t *testing.T) {
 // What a real nft says of rules that drop, in its own words.
 func TestExamineFirewall(t *testing.T) {
 	namespace := newHost(t)
-	tool, err := exec.LookPath("nft")
-	if err != nil {
-		t.Skip("needs nft")
-	}
-	rules := exec.Command(tool, "-f", "-")
+	labtest.Need(t, "nft")
+	rules := exec.Command("nft", "-f", "-")
 	rules.Stdin = strings.NewReader(`
 table inet filter {
 	chain input {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -72,9 +73,7 @@ func built(t *testing.T) func(string, error) string {
 
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: loads the program into the kernel")
-	}
+	labtest.NeedRoot(t, "loads the program into the kernel")
 }
 
 // everyone returns a panel of all judges that can be had.

@@ -88,21 +88,3 @@ func TestConversationPackets(t *testing.T) {
 		}
 	}
 }
-
-func TestConversationOverVeth(t *testing.T) {
-	t.Parallel()
-	pair := newTestPair(t, VethOptions{MTU: 9000})
-	sender, receiver := openTestSender(t, pair.A), openTestReceiver(t, pair.B)
-	for i, event := range Conversation() {
-		if err := sender.Send(event.Frame); err != nil {
-			t.Fatal(err)
-		}
-		got, err := receiver.Receive(time.Now().Add(patience))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, event.Frame) {
-			t.Errorf("event %d: sent %x, received %x", i, event.Frame, got)
-		}
-	}
-}

@@ -1,4 +1,4 @@
-package lab
+package lab_test
 
 import (
 	"bytes"
@@ -12,28 +12,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// newTestNamespace returns a namespace that goes with the test.
-func newTestNamespace(t *testing.T) *Namespace {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: makes network namespaces")
-	}
-	n, err := NewNamespace("xdpeel-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
-}
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
+)
 
 // identity returns the device and inode of a namespace file.
 func identity(t *testing.T, path string) string {
@@ -56,18 +40,18 @@ func namespaceIdentity(path string) (string, error) {
 const ownNamespace = "/proc/thread-self/ns/net"
 
 func TestDoRunsInsideAndComesHome(t *testing.T) {
-	a, b := newTestNamespace(t), newTestNamespace(t)
+	a, b := labtest.NewNamespace(t), labtest.NewNamespace(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	home := identity(t, ownNamespace)
 
-	visit := func(n *Namespace, then func() error) error {
+	visit := func(n *lab.Namespace, then func() error) error {
 		return n.Do(func() error {
 			got, err := namespaceIdentity(ownNamespace)
 			if err != nil {
 				return err
 			}
-			if want, _ := namespaceIdentity(filepath.Join(namespaceDirectory, n.Name())); got != want || got == home {
+			if want, _ := namespaceIdentity(filepath.Join(lab.NamespaceDirectory, n.Name())); got != want || got == home {
 				return fmt.Errorf("inside %s: in %s, want %s, home is %s", n.Name(), got, want, home)
 			}
 			return then()
@@ -85,7 +69,7 @@ func TestDoRunsInsideAndComesHome(t *testing.T) {
 	var visits sync.WaitGroup
 	for i := range 64 {
 		visits.Go(func() {
-			if err := visit([]*Namespace{a, b}[i%2], func() error { return nil }); err != nil {
+			if err := visit([]*lab.Namespace{a, b}[i%2], func() error { return nil }); err != nil {
 				t.Error(err)
 			}
 		})
@@ -115,7 +99,7 @@ func threadNamespaces(t *testing.T) map[string]string {
 }
 
 func TestDoSurvivesAnEndedGoroutine(t *testing.T) {
-	n := newTestNamespace(t)
+	n := labtest.NewNamespace(t)
 	if err := n.Do(func() error { runtime.Goexit(); return nil }); err == nil {
 		t.Error("no error from a function that did not return")
 	}
@@ -126,7 +110,7 @@ func TestDoSurvivesAnEndedGoroutine(t *testing.T) {
 
 // A thread without CAP_SYS_ADMIN cannot go home.
 func TestDoThrowsAwayAThreadThatCannotComeHome(t *testing.T) {
-	n := newTestNamespace(t)
+	n := labtest.NewNamespace(t)
 	stranded := 0
 	var strand func() error
 	strand = func() error {
@@ -141,18 +125,14 @@ func TestDoThrowsAwayAThreadThatCannotComeHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	task := fmt.Sprintf("/proc/self/task/%d", stranded)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(task); errors.Is(err, os.ErrNotExist) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("thread %d is still there", stranded)
-		}
-	}
+	labtest.Eventually(t, "the thread ends", func() bool {
+		_, err := os.Stat(task)
+		return errors.Is(err, os.ErrNotExist)
+	})
 }
 
 func TestStartRunsProcessInside(t *testing.T) {
-	n := newTestNamespace(t)
+	n := labtest.NewNamespace(t)
 	var output bytes.Buffer
 	command := exec.Command("readlink", "/proc/self/ns/net")
 	command.Stdout = &output
@@ -162,7 +142,7 @@ func TestStartRunsProcessInside(t *testing.T) {
 	if err := command.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	want := identity(t, filepath.Join(namespaceDirectory, n.Name()))
+	want := identity(t, filepath.Join(lab.NamespaceDirectory, n.Name()))
 	if got := strings.TrimSpace(output.String()); got != want {
 		t.Errorf("process ran in %s, want %s", got, want)
 	}
@@ -172,7 +152,7 @@ func TestStartRunsProcessInside(t *testing.T) {
 }
 
 func TestNamespaceIsQuiet(t *testing.T) {
-	n := newTestNamespace(t)
+	n := labtest.NewNamespace(t)
 	err := n.Do(func() error {
 		for _, scope := range []string{"all", "default", "lo"} {
 			path := filepath.Join("/proc/sys/net/ipv6/conf", scope, "disable_ipv6")
@@ -201,7 +181,7 @@ func TestNamespaceIsQuiet(t *testing.T) {
 }
 
 func TestNamespaceNameLivesAsLongAsNamespace(t *testing.T) {
-	n := newTestNamespace(t)
+	n := labtest.NewNamespace(t)
 	listed := func() bool {
 		output, err := exec.Command("ip", "netns", "list").Output()
 		if errors.Is(err, exec.ErrNotFound) {
@@ -226,9 +206,9 @@ func TestNamespaceNameLivesAsLongAsNamespace(t *testing.T) {
 }
 
 func TestNewNamespaceFailsWithoutLeftovers(t *testing.T) {
-	newTestNamespace(t).Close() // skips without root
+	labtest.NewNamespace(t).Close() // skips without root
 	before := leftovers(t)
-	if n, err := NewNamespace("no/such/directory"); err == nil {
+	if n, err := lab.NewNamespace("no/such/directory"); err == nil {
 		t.Error("no error from a name with slashes")
 		n.Close()
 	}
@@ -238,10 +218,10 @@ func TestNewNamespaceFailsWithoutLeftovers(t *testing.T) {
 }
 
 func TestNamespacesLeaveNothing(t *testing.T) {
-	newTestNamespace(t).Close() // what is opened once, is open now
+	labtest.NewNamespace(t).Close() // what is opened once, is open now
 	before, threads := leftovers(t), len(threadNamespaces(t))
 	for range 200 {
-		n, err := NewNamespace("xdpeel-test")
+		n, err := lab.NewNamespace("xdpeel-test")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +252,7 @@ func leftovers(t *testing.T) traces {
 		t.Fatal(err)
 	}
 	own := fmt.Sprintf("xdpeel-test-%d-", os.Getpid())
-	names, err := filepath.Glob(filepath.Join(namespaceDirectory, own+"*"))
+	names, err := filepath.Glob(filepath.Join(lab.NamespaceDirectory, own+"*"))
 	if err != nil {
 		t.Fatal(err)
 	}

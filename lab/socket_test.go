@@ -1,6 +1,7 @@
-package lab
+package lab_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -11,31 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
-
-// patience is how long a test waits for a frame that has been sent.
-const patience = 20 * time.Second
-
-func openTestSender(t *testing.T, end End) *Sender {
-	t.Helper()
-	sender, err := OpenSender(end.Namespace, end.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sender.Close() })
-	return sender
-}
-
-func openTestReceiver(t *testing.T, end End) *Receiver {
-	t.Helper()
-	receiver, err := OpenReceiver(end.Namespace, end.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { receiver.Close() })
-	return receiver
-}
 
 // etherTypeTest is for local experiments (IEEE 802, 9.2.3): nothing looks into it.
 const etherTypeTest = 0x88b5
@@ -52,8 +32,8 @@ func testFrame(length int) []byte {
 
 func TestFramesArriveByteForByte(t *testing.T) {
 	t.Parallel()
-	pair := newTestPair(t, VethOptions{MTU: 9000, OffloadsOff: true})
-	sender, receiver := openTestSender(t, pair.A), openTestReceiver(t, pair.B)
+	pair := newTestPair(t, lab.VethOptions{MTU: 9000, OffloadsOff: true})
+	sender, receiver := labtest.OpenSender(t, pair.A.Namespace, pair.A.Name), labtest.OpenReceiver(t, pair.B.Namespace, pair.B.Name)
 	for _, test := range []struct {
 		name  string
 		frame []byte
@@ -70,7 +50,7 @@ func TestFramesArriveByteForByte(t *testing.T) {
 		if err := sender.Send(test.frame); err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}
-		got, err := receiver.Receive(time.Now().Add(patience))
+		got, err := receiver.Receive(time.Now().Add(labtest.Patience))
 		if err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}
@@ -82,7 +62,7 @@ func TestFramesArriveByteForByte(t *testing.T) {
 }
 
 // expectNothing fails if a frame has arrived that was not received yet.
-func expectNothing(t *testing.T, receiver *Receiver) {
+func expectNothing(t *testing.T, receiver *lab.Receiver) {
 	t.Helper()
 	frame, err := receiver.Receive(time.Now().Add(50 * time.Millisecond))
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -92,12 +72,12 @@ func expectNothing(t *testing.T, receiver *Receiver) {
 
 func TestReceiverIgnoresOutgoing(t *testing.T) {
 	t.Parallel()
-	pair := newTestPair(t, VethOptions{})
-	near, far := openTestReceiver(t, pair.A), openTestReceiver(t, pair.B)
-	if err := openTestSender(t, pair.A).Send(testFrame(100)); err != nil {
+	pair := newTestPair(t, lab.VethOptions{})
+	near, far := labtest.OpenReceiver(t, pair.A.Namespace, pair.A.Name), labtest.OpenReceiver(t, pair.B.Namespace, pair.B.Name)
+	if err := labtest.OpenSender(t, pair.A.Namespace, pair.A.Name).Send(testFrame(100)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := far.Receive(time.Now().Add(patience)); err != nil {
+	if _, err := far.Receive(time.Now().Add(labtest.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	expectNothing(t, near)
@@ -105,7 +85,8 @@ func TestReceiverIgnoresOutgoing(t *testing.T) {
 
 func TestCloseEndsReceive(t *testing.T) {
 	t.Parallel()
-	receiver := openTestReceiver(t, newTestPair(t, VethOptions{}).B)
+	end := newTestPair(t, lab.VethOptions{}).B
+	receiver := labtest.OpenReceiver(t, end.Namespace, end.Name)
 	result := make(chan error)
 	go func() {
 		_, err := receiver.Receive(time.Time{})
@@ -119,12 +100,12 @@ func TestCloseEndsReceive(t *testing.T) {
 
 func TestSendRefuses(t *testing.T) {
 	t.Parallel()
-	pair := newTestPair(t, VethOptions{})
-	sender := openTestSender(t, pair.A)
+	pair := newTestPair(t, lab.VethOptions{})
+	sender := labtest.OpenSender(t, pair.A.Namespace, pair.A.Name)
 	if err := sender.Send(testFrame(1519)); !errors.Is(err, unix.EMSGSIZE) {
 		t.Errorf("a frame longer than the MTU: %v", err)
 	}
-	if _, err := OpenSender(pair.A.Namespace, "no0"); err == nil {
+	if _, err := lab.OpenSender(pair.A.Namespace, "no0"); err == nil {
 		t.Error("no error from an interface that does not exist")
 	}
 }
@@ -135,12 +116,12 @@ func TestBurstArrivesWhole(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
-		setup func(*testing.T, End)
-	}{{"direct", func(*testing.T, End) {}}, {"ring", giveThread}} {
+		setup func(*testing.T, lab.End)
+	}{{"direct", func(*testing.T, lab.End) {}}, {"ring", giveThread}} {
 		t.Run(test.name, func(t *testing.T) {
-			pair := newTestPair(t, VethOptions{OffloadsOff: true})
+			pair := newTestPair(t, lab.VethOptions{OffloadsOff: true})
 			test.setup(t, pair.B)
-			sender, receiver := openTestSender(t, pair.A), openTestReceiver(t, pair.B)
+			sender, receiver := labtest.OpenSender(t, pair.A.Namespace, pair.A.Name), labtest.OpenReceiver(t, pair.B.Namespace, pair.B.Name)
 			const burst = 20000
 			frame := testFrame(60)
 			for i := range uint32(burst) {
@@ -158,9 +139,9 @@ func TestBurstArrivesWhole(t *testing.T) {
 }
 
 // giveThread turns GRO on, and with it NAPI, and gives that a thread of its own.
-func giveThread(t *testing.T, end End) {
+func giveThread(t *testing.T, end lab.End) {
 	t.Helper()
-	if err := end.Namespace.Do(func() error { return setFeatures(end.Name, true, "rx-gro") }); err != nil {
+	if err := end.Namespace.Do(func() error { return lab.SetFeatures(end.Name, true, "rx-gro") }); err != nil {
 		t.Fatal(err)
 	}
 	// The shell sees the /sys of the namespace.
@@ -172,11 +153,11 @@ func giveThread(t *testing.T, end End) {
 
 // expectNumbered receives frames that begin their payload with 0 to count-1, each
 // once and in any order, and nothing else.
-func expectNumbered(t *testing.T, receiver *Receiver, count int) {
+func expectNumbered(t *testing.T, receiver *lab.Receiver, count int) {
 	t.Helper()
 	seen := make([]bool, count)
 	for range count {
-		frame, err := receiver.Receive(time.Now().Add(patience))
+		frame, err := receiver.Receive(time.Now().Add(labtest.Patience))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,13 +172,9 @@ func expectNumbered(t *testing.T, receiver *Receiver, count int) {
 
 func TestReceiverCountsWhatItLost(t *testing.T) {
 	t.Parallel()
-	pair := newTestPair(t, VethOptions{})
-	sender, receiver := openTestSender(t, pair.A), openTestReceiver(t, pair.B)
-	if err := receiver.conn.Control(func(fd uintptr) {
-		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 8192); err != nil {
-			t.Error(err)
-		}
-	}); err != nil {
+	pair := newTestPair(t, lab.VethOptions{})
+	sender, receiver := labtest.OpenSender(t, pair.A.Namespace, pair.A.Name), labtest.OpenReceiver(t, pair.B.Namespace, pair.B.Name)
+	if err := receiver.SetBuffer(8192); err != nil {
 		t.Fatal(err)
 	}
 	const sent = 500
@@ -219,5 +196,23 @@ func TestReceiverCountsWhatItLost(t *testing.T) {
 	}
 	if received == 0 || lost == 0 || received+lost != sent {
 		t.Errorf("%d sent, %d received, %d lost", sent, received, lost)
+	}
+}
+
+func TestConversationOverVeth(t *testing.T) {
+	t.Parallel()
+	pair := newTestPair(t, lab.VethOptions{MTU: 9000})
+	sender, receiver := labtest.OpenSender(t, pair.A.Namespace, pair.A.Name), labtest.OpenReceiver(t, pair.B.Namespace, pair.B.Name)
+	for i, event := range lab.Conversation() {
+		if err := sender.Send(event.Frame); err != nil {
+			t.Fatal(err)
+		}
+		got, err := receiver.Receive(time.Now().Add(labtest.Patience))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, event.Frame) {
+			t.Errorf("event %d: sent %x, received %x", i, event.Frame, got)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package lab
+package lab_test
 
 import (
 	"bytes"
@@ -11,20 +11,23 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // newTestPair returns a pair between two namespaces of the test's own.
-func newTestPair(t *testing.T, options VethOptions) *Pair {
+func newTestPair(t *testing.T, options lab.VethOptions) *lab.Pair {
 	t.Helper()
 	options.NameA, options.NameB = "west0", "east0"
-	pair, err := NewPair(newTestNamespace(t), newTestNamespace(t), options)
+	pair, err := lab.NewPair(labtest.NewNamespace(t), labtest.NewNamespace(t), options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return pair
 }
 
-func attributes(t *testing.T, end End) *netlink.LinkAttrs {
+func attributes(t *testing.T, end lab.End) *netlink.LinkAttrs {
 	t.Helper()
 	var link netlink.Link
 	err := end.Namespace.Do(func() (err error) {
@@ -41,17 +44,17 @@ func TestPairIsAsAsked(t *testing.T) {
 	mac := func(last byte) net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, last} }
 	for _, test := range []struct {
 		name        string
-		options     VethOptions
+		options     lab.VethOptions
 		mtu, queues int
 	}{
-		{"defaults", VethOptions{}, 1500, 1},
-		{"jumbo", VethOptions{MTU: 9216, Queues: 4, MACA: mac(1), MACB: mac(2)}, 9216, 4},
+		{"defaults", lab.VethOptions{}, 1500, 1},
+		{"jumbo", lab.VethOptions{MTU: 9216, Queues: 4, MACA: mac(1), MACB: mac(2)}, 9216, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pair := newTestPair(t, test.options)
 			for _, end := range []struct {
-				End
+				lab.End
 				mac net.HardwareAddr
 			}{{pair.A, test.options.MACA}, {pair.B, test.options.MACB}} {
 				got := attributes(t, end.End)
@@ -71,11 +74,9 @@ func TestPairIsAsAsked(t *testing.T) {
 
 func TestPairOffloads(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("ethtool"); err != nil {
-		t.Skip("needs ethtool")
-	}
-	pair := newTestPair(t, VethOptions{OffloadsOff: true})
-	for _, end := range []End{pair.A, pair.B} {
+	labtest.Need(t, "ethtool")
+	pair := newTestPair(t, lab.VethOptions{OffloadsOff: true})
+	for _, end := range []lab.End{pair.A, pair.B} {
 		var output bytes.Buffer
 		command := exec.Command("ethtool", "-k", end.Name)
 		command.Stdout = &output
@@ -95,9 +96,9 @@ func TestPairOffloads(t *testing.T) {
 
 func TestPairIsQuiet(t *testing.T) {
 	t.Parallel()
-	pair := newTestPair(t, VethOptions{})
+	pair := newTestPair(t, lab.VethOptions{})
 	time.Sleep(1500 * time.Millisecond) // a router solicitation would come within one second
-	for _, end := range []End{pair.A, pair.B} {
+	for _, end := range []lab.End{pair.A, pair.B} {
 		if got := attributes(t, end).Statistics; got.RxPackets != 0 || got.TxPackets != 0 {
 			t.Errorf("%s: %d frames received, %d sent", end.Name, got.RxPackets, got.TxPackets)
 		}
@@ -106,41 +107,34 @@ func TestPairIsQuiet(t *testing.T) {
 
 func TestPairWithinOneNamespace(t *testing.T) {
 	t.Parallel()
-	n := newTestNamespace(t)
-	if _, err := NewPair(n, n, VethOptions{NameA: "left0", NameB: "right0"}); err != nil {
+	n := labtest.NewNamespace(t)
+	if _, err := lab.NewPair(n, n, lab.VethOptions{NameA: "left0", NameB: "right0"}); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestPairGoesWithOneNamespace(t *testing.T) {
 	t.Parallel()
-	pair := newTestPair(t, VethOptions{})
+	pair := newTestPair(t, lab.VethOptions{})
 	if err := pair.A.Namespace.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if !hasLink(t, pair.B.Namespace, pair.B.Name) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the far end is still there")
-		}
-	}
+	labtest.Eventually(t, "the far end goes", func() bool { return !hasLink(t, pair.B.Namespace, pair.B.Name) })
 }
 
 func TestPairFailsWithoutLeftovers(t *testing.T) {
 	t.Parallel()
-	a, b := newTestNamespace(t), newTestNamespace(t)
-	if _, err := NewPair(a, b, VethOptions{NameA: "first0", NameB: "taken0"}); err != nil {
+	a, b := labtest.NewNamespace(t), labtest.NewNamespace(t)
+	if _, err := lab.NewPair(a, b, lab.VethOptions{NameA: "first0", NameB: "taken0"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, options := range []VethOptions{
+	for _, options := range []lab.VethOptions{
 		{NameA: "second0", NameB: "taken0"},
 		{NameA: "second0", NameB: "a-name-of-sixteen"},
 		{NameA: "second0", NameB: "other0", MTU: 1 << 20},
 		{NameA: "second0", NameB: "other0", MACB: net.HardwareAddr{1, 0, 0, 0, 0, 1}}, // a group address
 	} {
-		if _, err := NewPair(a, b, options); err == nil {
+		if _, err := lab.NewPair(a, b, options); err == nil {
 			t.Errorf("no error from %+v", options)
 		}
 		if hasLink(t, a, "second0") || hasLink(t, b, "other0") {
@@ -149,7 +143,7 @@ func TestPairFailsWithoutLeftovers(t *testing.T) {
 	}
 }
 
-func hasLink(t *testing.T, n *Namespace, name string) bool {
+func hasLink(t *testing.T, n *lab.Namespace, name string) bool {
 	t.Helper()
 	found := false
 	err := n.Do(func() error {

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -28,27 +28,13 @@ type wire struct {
 func newWire(t *testing.T, options lab.VethOptions) *wire {
 	t.Helper()
 	needRoot(t)
-	near, far := newNamespace(t), newNamespace(t)
+	near, far := labtest.NewNamespace(t), labtest.NewNamespace(t)
 	options.NameA, options.NameB, options.OffloadsOff = "near", "far", true
 	pair, err := lab.NewPair(near, far, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &wire{t, pair}
-}
-
-func newNamespace(t *testing.T) *lab.Namespace {
-	t.Helper()
-	namespace, err := lab.NewNamespace("xdpeel-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := namespace.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return namespace
 }
 
 func newProgram(t *testing.T, o mirror.Options) *Program {
@@ -159,7 +145,7 @@ func TestAttachModes(t *testing.T) {
 // The loopback interface has no native XDP: generic mode it is, and the reason is told.
 func TestAttachFallsBackToGeneric(t *testing.T) {
 	needRoot(t)
-	end := lab.End{Namespace: newNamespace(t), Name: "lo"}
+	end := lab.End{Namespace: labtest.NewNamespace(t), Name: "lo"}
 	attachment := mustAttach(t, newProgram(t, mirror.Options{}), end, ModeAuto)
 	if attachment.Mode != ModeGeneric || len(attachment.Refusals) != 2 {
 		t.Fatalf("mode %s after %v, want generic after two refusals", attachment.Mode, attachment.Refusals)
@@ -279,9 +265,7 @@ func TestInterfaceGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); attachment.Check() == nil && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
+	labtest.Eventually(t, "the interface is missed", func() bool { return attachment.Check() != nil })
 	if err := attachment.Check(); !errors.Is(err, ErrGone) {
 		t.Errorf("check: %v, want ErrGone", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -77,7 +78,7 @@ func cardDriver(l netlink.Link) string {
 // moveCard gives a card a namespace of its own, and an MTU, until the test ends.
 func moveCard(t *testing.T, card netlink.Link, mtu int) lab.End {
 	t.Helper()
-	namespace := newNamespace(t)
+	namespace := labtest.NewNamespace(t)
 	handle, err := netns.GetFromName(namespace.Name())
 	if err != nil {
 		t.Fatal(err)
@@ -136,11 +137,7 @@ func (w *wire) checkFrames(mode Mode, lengths ...int) {
 // received by then.
 func (w *wire) awaitWire(l *listener) uint64 {
 	w.t.Helper()
-	receiver, err := lab.OpenReceiver(w.pair.B.Namespace, w.pair.B.Name)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer receiver.Close()
+	receiver := labtest.OpenReceiver(w.t, w.pair.B.Namespace, w.pair.B.Name)
 	const experimental = 0x88b5 // IEEE 802's EtherType for local experiments
 	probe := frames.Ethernet(instance.MAC, client.MAC, experimental, make([]byte, 46))
 	deadline := time.Now().Add(time.Minute)

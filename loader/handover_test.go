@@ -12,6 +12,7 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/loader/pair"
 	"github.com/xdpeel/xdpeel/mirror"
 	"github.com/xdpeel/xdpeel/mirror/cases"
@@ -206,7 +207,7 @@ const ourEnd, theirEnd = "xdpeel0", "xdpeel0-ids"
 // openConsumer makes a veth from a wire's far end into a namespace of its own.
 func openConsumer(t *testing.T, w *wire, program *Program, o VethOptions) *consumer {
 	t.Helper()
-	c := &consumer{namespace: newNamespace(t)}
+	c := &consumer{namespace: labtest.NewNamespace(t)}
 	o.PeerNamespace = c.namespace.Name()
 	if o.Name == "" {
 		o.Name, o.Peer = ourEnd, theirEnd

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"os"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -16,6 +15,7 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 	"github.com/xdpeel/xdpeel/mirror/cases"
 )
@@ -32,9 +32,7 @@ const verifiedInstructionsLimit = 130_000
 
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: loads the program into the kernel")
-	}
+	labtest.NeedRoot(t, "loads the program into the kernel")
 	if err := checkKernel(); errors.Is(err, ErrKernel) {
 		t.Skipf("needs what xdpeel needs: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/loader/pair"
 )
 
@@ -23,11 +24,7 @@ func segments(n, length int) (inner [][]byte) {
 
 func TestWireWouldMerge(t *testing.T) {
 	w := newWire(t, lab.VethOptions{MTU: wireMTU})
-	receiver, err := lab.OpenReceiver(w.pair.B.Namespace, w.pair.B.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer receiver.Close()
+	receiver := labtest.OpenReceiver(t, w.pair.B.Namespace, w.pair.B.Name)
 	c := &consumer{namespace: w.pair.B.Namespace, end: w.pair.B.Name, receiver: receiver}
 	offloads{"rx-gro": true}.set(t, c.namespace, c.end)
 	c.waitForMore(t)

@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -19,14 +19,7 @@ func newPinRoot(t *testing.T) string {
 	t.Helper()
 	needRoot(t)
 	root := t.TempDir()
-	if err := unix.Mount("bpf", root, "bpf", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(root, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	labtest.Mount(t, "bpf", root, "bpf", "")
 	return filepath.Join(root, "xdpeel")
 }
 
@@ -48,7 +41,7 @@ type life struct {
 }
 
 func newLife(t *testing.T) *life {
-	l := &life{newWire(t, lab.VethOptions{MTU: wireMTU}), newPinRoot(t), newNamespace(t), toVeth(mirror.FirstOutput)}
+	l := &life{newWire(t, lab.VethOptions{MTU: wireMTU}), newPinRoot(t), labtest.NewNamespace(t), toVeth(mirror.FirstOutput)}
 	t.Cleanup(func() {
 		l.pair.B.Namespace.Do(func() error {
 			_, err := Detach(l.pair.B.Name, l.root)
@@ -108,11 +101,7 @@ func TestSuccession(t *testing.T) {
 	if first.attachment.Adopted || first.program.Adopted() {
 		t.Error("the first adopts what is not there")
 	}
-	receiver, err := lab.OpenReceiver(l.consumer, theirEnd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer receiver.Close()
+	receiver := labtest.OpenReceiver(t, l.consumer, theirEnd)
 	c := &consumer{namespace: l.consumer, end: theirEnd, receiver: receiver}
 	if err := first.program.Note(slotOfVeth, []byte("ids")); err != nil {
 		t.Fatal(err)

@@ -3,10 +3,10 @@ package loader
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -21,9 +21,7 @@ func release(t *testing.T) (major, minor int) {
 
 // Linux 6.1 and newer are taken; 5.10 is refused, in one sentence.
 func TestKernelVersion(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: asks the kernel for what it can")
-	}
+	labtest.NeedRoot(t, "asks the kernel for what it can")
 	_, err := Load(mirror.Options{}, mirror.TakeAll())
 	switch major, minor := release(t); {
 	case major > 6 || major == 6 && minor >= 1:

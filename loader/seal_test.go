@@ -15,6 +15,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 func TestVethIsSealed(t *testing.T) {
@@ -38,11 +39,7 @@ func TestVethIsSealed(t *testing.T) {
 	sent := [][]byte{
 		frames.ARPFrame(forger, host), frames.EchoFrame(forger, host, 1, nil), frames.UDPFrame(forger, host, nil), frames.TCPFrame(forger, host, nil),
 	}
-	back, err := lab.OpenReceiver(f.pair.B.Namespace, ourEnd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer back.Close()
+	back := labtest.OpenReceiver(t, f.pair.B.Namespace, ourEnd)
 	before := snmp(t, c.namespace)
 	f.send(wrapAll(sent))
 	sameFrames(t, sent, c.receive(t, len(sent)))

@@ -17,6 +17,7 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/loader/pair"
 	"github.com/xdpeel/xdpeel/mirror"
 	"github.com/xdpeel/xdpeel/mirror/cases"
@@ -356,12 +357,7 @@ func TestVethSelfTest(t *testing.T) {
 	}
 	// The kernel tells our end of it a moment later (net/core/link_watch.c).
 	want := pair.State{Up: true}
-	for deadline := time.Now().Add(20 * time.Second); c.veth.State() != want && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
-	if state := c.veth.State(); state != want {
-		t.Errorf("state %+v, want ours up and theirs down", state)
-	}
+	labtest.Eventually(t, "our end is up and theirs down", func() bool { return c.veth.State() == want })
 	if err := c.veth.SelfTest(); err == nil {
 		t.Error("self-test passes with the consumer's end down")
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/corpus"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 	"github.com/xdpeel/xdpeel/mirror/cases"
 )
@@ -100,11 +101,7 @@ func (l *listener) end() (*mirror.Ledger, map[mirror.Loss]uint64) {
 // this side of the wire then.
 func (l *listener) awaitReceived(n uint64) {
 	l.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); l.received() < n; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			l.t.Fatalf("%d frames received, want %d", l.received(), n)
-		}
-	}
+	labtest.Eventually(l.t, "all frames are received", func() bool { return l.received() >= n })
 }
 
 // received returns how many frames the program has counted.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // Small and large files arrive whole, and are kept or removed as was asked.
@@ -23,7 +24,7 @@ func TestUpload(t *testing.T) {
 			q.Offer(write(t, directory, name, bytes), prefix+name)
 			wanted[key(prefix+name)] = bytes
 		}
-		eventually(t, "all are uploaded", func() bool { return q.Counts().Uploaded == 5 })
+		labtest.Within(t, time.Minute, "all are uploaded", func() bool { return q.Counts().Uploaded == 5 })
 		if counts := q.Counts(); counts != (Counts{Uploaded: 5, UploadedBytes: uint64(1000 + 17<<20 + 2*minPartSize + 1)}) {
 			t.Errorf("counts %+v", counts)
 		}
@@ -61,12 +62,12 @@ func TestUploadNeverOverwrites(t *testing.T) {
 		name := []string{"small.pcapng.zst", "large.pcapng"}[i]
 		first, second := content(1, size), content(2, size)
 		q.Offer(write(t, t.TempDir(), name, first), name)
-		eventually(t, "the first is there", func() bool { return q.Counts().Uploaded == uint64(4*i+1) })
+		labtest.Within(t, time.Minute, "the first is there", func() bool { return q.Counts().Uploaded == uint64(4*i+1) })
 		q.Offer(write(t, t.TempDir(), name, second), name)
-		eventually(t, "the second is there", func() bool { return q.Counts().Uploaded == uint64(4*i+2) })
+		labtest.Within(t, time.Minute, "the second is there", func() bool { return q.Counts().Uploaded == uint64(4*i+2) })
 		q.Offer(write(t, t.TempDir(), name, second), name)
 		q.Offer(write(t, t.TempDir(), name, first), name)
-		eventually(t, "both are there again", func() bool { return q.Counts().Uploaded == uint64(4*i+4) })
+		labtest.Within(t, time.Minute, "both are there again", func() bool { return q.Counts().Uploaded == uint64(4*i+4) })
 		wanted[key(name)] = first
 		wanted[numbered(key(name), 1)] = second
 	}
@@ -80,7 +81,7 @@ func TestUploadNeverOverwrites(t *testing.T) {
 // meanwhile is counted.
 func TestUploadStoreIsDown(t *testing.T) {
 	s := newServer(t)
-	s.kill()
+	s.Kill()
 	o, directory := s.options(t), t.TempDir()
 	log := new(lab.Transcript)
 	o.Log = slog.New(slog.NewTextHandler(log, nil))
@@ -91,7 +92,7 @@ func TestUploadStoreIsDown(t *testing.T) {
 		q.Offer(write(t, directory, name, bytes), name)
 		wanted[key(name)] = bytes
 	}
-	eventually(t, "it fails", func() bool { return q.Counts().Failures > 0 })
+	labtest.Within(t, time.Minute, "it fails", func() bool { return q.Counts().Failures > 0 })
 	if counts := q.Counts(); counts.Waiting != 4 || counts.WaitingBytes != 400_000 || counts.Error == "" || log.String() == "" {
 		t.Errorf("counts %+v; log:\n%s", counts, log)
 	}
@@ -99,8 +100,8 @@ func TestUploadStoreIsDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	q.Drop(directory + "/c.pcapng")
-	s.start(t)
-	eventually(t, "all that is left is uploaded", func() bool { return q.Counts().Waiting == 0 })
+	s.Start(t)
+	labtest.Within(t, time.Minute, "all that is left is uploaded", func() bool { return q.Counts().Waiting == 0 })
 	counts := q.Counts()
 	if counts.Uploaded == 3 { // it was not under way when it was deleted
 		delete(wanted, key("c.pcapng"))
@@ -126,10 +127,10 @@ func TestUploadServerIsKilled(t *testing.T) {
 	}
 	for kills := range 4 {
 		time.Sleep(time.Duration(30+20*kills) * time.Millisecond)
-		s.kill()
-		s.start(t)
+		s.Kill()
+		s.Start(t)
 	}
-	eventually(t, "all are uploaded", func() bool { return q.Counts().Uploaded == 12 })
+	labtest.Within(t, time.Minute, "all are uploaded", func() bool { return q.Counts().Uploaded == 12 })
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func TestUploadGoesOn(t *testing.T) {
 	for i, path := range paths {
 		next.Offer(path, string(rune('a'+i))+".pcapng")
 	}
-	eventually(t, "all are uploaded", func() bool { return next.Counts().Waiting == 0 })
+	labtest.Within(t, time.Minute, "all are uploaded", func() bool { return next.Counts().Waiting == 0 })
 	want(t, s.objects(t, o), wanted)
 	if left := s.leftUploads(t, o); left != 0 {
 		t.Errorf("%d uploads in parts are left", left)

@@ -6,36 +6,26 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
-const (
-	bucket    = "captures"
-	accessKey = "tester"
-	secretKey = "not-a-secret"
-)
+const bucket = "captures"
 
-// server is a real S3 server: versitygw, which keeps objects as files.
-type server struct {
-	directory, address string
-	command            *exec.Cmd
-}
-
-func (s *server) url() string { return "http://" + s.address }
+// server is a real store, and what the tests ask it.
+type server struct{ *labtest.Store }
 
 // newServer starts a server and makes the bucket.
 func newServer(t *testing.T) *server {
 	t.Helper()
-	s := prepareServer(t)
-	s.start(t)
+	s := &server{labtest.NewStore(t, "..")}
+	s.Start(t)
 	store, err := newStore(s.options(t))
 	if err != nil {
 		t.Fatal(err)
@@ -46,53 +36,10 @@ func newServer(t *testing.T) *server {
 	return s
 }
 
-func prepareServer(t *testing.T) *server {
-	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer free.Close()
-	return &server{directory: t.TempDir(), address: free.Addr().String()}
-}
-
-// start starts the server, which is killed in the end.
-func (s *server) start(t *testing.T) {
-	t.Helper()
-	binaries, _ := filepath.Glob(filepath.Join("..", "build", "versitygw-*"))
-	if len(binaries) == 0 {
-		t.Skip("needs versitygw: scripts/install-versitygw.sh")
-	}
-	s.command = exec.Command(binaries[0], "--port", s.address, "--region", "us-east-1", "posix", s.directory)
-	s.command.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
-	if err := s.command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.kill)
-	eventually(t, "the server answers", func() bool {
-		answer, err := http.Get(s.url())
-		if err == nil {
-			answer.Body.Close()
-		}
-		return err == nil
-	})
-}
-
-func (s *server) kill() {
-	if s.command != nil {
-		_ = s.command.Process.Kill()
-		_ = s.command.Wait()
-		s.command = nil
-	}
-}
-
 // options are those of a queue to the server.
 func (s *server) options(t *testing.T) Options {
 	return Options{
-		Bucket: bucket, Endpoint: s.url(), PathStyle: true, Parallel: 3, PartSize: minPartSize,
+		Bucket: bucket, Endpoint: s.URL(), PathStyle: true, Parallel: 3, PartSize: minPartSize,
 		Key: func(name string, ended time.Time) (string, error) { return ended.UTC().Format("2006/") + name, nil },
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
@@ -140,16 +87,6 @@ func (s *server) leftUploads(t *testing.T, o Options) int {
 		t.Fatal(err)
 	}
 	return len(listed.Uploads)
-}
-
-// eventually waits until something holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within a minute", what)
-		}
-	}
 }
 
 // content is n bytes that differ from file to file.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -41,7 +42,7 @@ func TestRunBeforeItsOutputs(t *testing.T) {
 		}
 		before = d.statusLedger(t).Outputs
 		w.send(t, outer...)
-		eventually(t, "they are lost", func() bool {
+		labtest.Eventually(t, "they are lost", func() bool {
 			outputs := d.statusLedger(t).Outputs
 			return outputs["tap"].Lost[mirror.LossInterfaceDown] == n && outputs["ids"].Lost["no_interface"] == n
 		})
@@ -50,7 +51,7 @@ func TestRunBeforeItsOutputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	sensor = newTap(t, w)
-	eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
+	labtest.Eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
 	c.listen(t, "xdpeel0-ids")
 	d.feeds(t, c)
 	received(t, sensor, len(inner))
@@ -61,7 +62,7 @@ func TestRunBeforeItsOutputs(t *testing.T) {
 			want.Delivered -= packets
 			want.Lose(reason, packets)
 		}
-		eventually(t, "all is accounted for", func() bool { return d.statusLedger(t).Outputs[name].Offered == want.Offered })
+		labtest.Eventually(t, "all is accounted for", func() bool { return d.statusLedger(t).Outputs[name].Offered == want.Offered })
 		if diff := cmp.Diff(want, d.statusLedger(t).Outputs[name]); diff != "" {
 			t.Errorf("output %s (-want +got):\n%s", name, diff)
 		}
@@ -85,10 +86,10 @@ func TestRunBeforeAnInterface(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
+	labtest.Eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
 	(&wire{near: pair.A, far: pair.B}).send(t, outer...)
 	n := uint64(2 * len(inner))
-	eventually(t, "all is delivered", func() bool { return d.statusLedger(t).Outputs["all"].Delivered == n })
+	labtest.Eventually(t, "all is delivered", func() bool { return d.statusLedger(t).Outputs["all"].Delivered == n })
 	d.checkPrivileges(t)
 	d.process.end(syscall.SIGTERM)
 	d.detach(t)

@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -23,17 +24,13 @@ func newTap(t *testing.T, w *wire) *lab.Receiver {
 	if _, err := lab.NewPair(namespace, namespace, lab.VethOptions{NameA: "tap", NameB: "sensor", MTU: 1500, OffloadsOff: true}); err != nil {
 		t.Fatal(err)
 	}
-	receiver, err := lab.OpenReceiver(namespace, "sensor")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { receiver.Close() })
+	receiver := labtest.OpenReceiver(t, namespace, "sensor")
 	return receiver
 }
 
 func received(t *testing.T, r *lab.Receiver, n int) (frames [][]byte) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); len(frames) < n; {
+	for deadline := time.Now().Add(labtest.Patience); len(frames) < n; {
 		frame, err := r.Receive(deadline)
 		if err != nil {
 			t.Fatalf("%d of %d frames arrive: %v", len(frames), n, err)
@@ -79,7 +76,7 @@ outputs: {part: {type: afpacket, interface: tap, sample: {one_in: 2}, snaplen: 6
 		t.Errorf("/readyz: %d %q, want 503 and the cause, with no packet sent", status, text)
 	}
 	w.send(t, outer...)
-	eventually(t, "they are lost", func() bool { return d.statusLedger(t).Outputs["part"].Lost[mirror.LossInterfaceDown] > 0 })
+	labtest.Eventually(t, "they are lost", func() bool { return d.statusLedger(t).Outputs["part"].Lost[mirror.LossInterfaceDown] > 0 })
 	again := newTap(t, w)
 	d.await("output takes packets again")
 	w.send(t, outer...)

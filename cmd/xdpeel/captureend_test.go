@@ -9,25 +9,21 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/capfile"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/corpus"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // A full disk ends the capture: the file is whole, and every packet accounted for.
 func TestCaptureFullDisk(t *testing.T) {
 	w := newWire(t)
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Unmount(dir, unix.MNT_DETACH)
+	labtest.Mount(t, "tmpfs", dir, "tmpfs", "size=64k")
 	outer, want := conversation()
 	ledgerPath := filepath.Join(t.TempDir(), "ledger.json")
 	out := filepath.Join(dir, "out.pcapng")
@@ -111,11 +107,7 @@ func TestKilledCaptureLeavesNothing(t *testing.T) {
 	}
 	(&running{t: t, stderr: stderr}).await("listening on")
 	w.send(t, outer...)
-	for deadline := time.Now().Add(patience); len(readWhole(t, out)) < len(want); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d packets in the file, want %d", len(readWhole(t, out)), len(want))
-		}
-	}
+	labtest.Eventually(t, "all packets are in the file", func() bool { return len(readWhole(t, out)) >= len(want) })
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

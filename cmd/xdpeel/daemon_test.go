@@ -13,7 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // runningDaemon is `xdpeel run` that goes on beside the test.
@@ -65,7 +66,7 @@ func (d *runningDaemon) reload(t *testing.T, rest, words string) {
 	before := strings.Count(d.stderr.String(), words)
 	d.write(t, daemonConfig(rest))
 	d.hangups <- syscall.SIGHUP
-	eventually(t, "daemon says "+words, func() bool { return strings.Count(d.stderr.String(), words) > before })
+	labtest.Eventually(t, "daemon says "+words, func() bool { return strings.Count(d.stderr.String(), words) > before })
 }
 
 // dial reaches the daemon from outside its namespace.
@@ -80,7 +81,7 @@ func (d *runningDaemon) dial(ctx context.Context, network, address string) (conn
 // get asks one of the daemon's pages.
 func (d *runningDaemon) get(t *testing.T, path string) (status int, text string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DialContext: d.dial, DisableKeepAlives: true}, Timeout: patience}
+	client := &http.Client{Transport: &http.Transport{DialContext: d.dial, DisableKeepAlives: true}, Timeout: labtest.Patience}
 	response, err := client.Get(d.url + path)
 	if err != nil {
 		t.Fatal(err)
@@ -119,13 +120,4 @@ func (d *runningDaemon) finish(t *testing.T) ledgerJSON {
 	d.stop()
 	d.end(0)
 	return readLedger(t, d.path("ledger.json"))
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("in vain: %s", what)
-		}
-	}
 }

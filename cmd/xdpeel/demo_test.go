@@ -2,18 +2,17 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // The demo works as a process of its own, too, and takes its network away.
 func TestDemoProcess(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: makes network namespaces")
-	}
+	labtest.NeedRoot(t, "makes network namespaces")
 	cmd := exec.Command(buildBinary(t), "demo", "-w", filepath.Join(t.TempDir(), "demo.pcapng"))
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, said)
@@ -25,9 +24,7 @@ func TestDemoProcess(t *testing.T) {
 }
 
 func TestDemo(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: makes network namespaces")
-	}
+	labtest.NeedRoot(t, "makes network namespaces")
 	out := filepath.Join(t.TempDir(), "demo.pcapng")
 	said := xdpeel(t, "", "demo", "-w", out)
 	_, want := conversation()

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 var unit = filepath.Join("..", "..", "deploy", "systemd", "xdpeel.service")
@@ -25,11 +27,8 @@ const maxExposure = 2.0
 
 func TestUnitExposure(t *testing.T) {
 	t.Parallel()
-	tool, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("needs systemd-analyze")
-	}
-	text, err := exec.Command(tool, "security", "--offline=true", "--no-pager", unit).CombinedOutput()
+	labtest.Need(t, "systemd-analyze")
+	text, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", unit).CombinedOutput()
 	found := regexp.MustCompile(`Overall exposure level for xdpeel.service: ([\d.]+)`).FindSubmatch(text)
 	if err != nil || found == nil {
 		t.Fatalf("%v: %s", err, text)
@@ -57,16 +56,13 @@ func TestUnit(t *testing.T) {
 			t.Errorf("%s: %+v", command[1], said)
 		}
 	}
-	tool, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("needs systemd-analyze")
-	}
+	labtest.Need(t, "systemd-analyze")
 	// A copy that runs what is there: the tool looks for the commands.
 	copied := filepath.Join(t.TempDir(), "xdpeel.service")
 	if err := os.WriteFile(copied, []byte(strings.ReplaceAll(string(text), "/usr/bin/xdpeel", "/bin/true")), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	said, err := exec.Command(tool, "verify", "--man=no", copied).CombinedOutput()
+	said, err := exec.Command("systemd-analyze", "verify", "--man=no", copied).CombinedOutput()
 	for line := range strings.Lines(string(said)) {
 		if strings.Contains(line, "xdpeel.service") {
 			t.Errorf("systemd-analyze verify: %s", line)

@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // A full disk costs the output on it what does not fit, and no other output
@@ -22,10 +22,7 @@ import (
 func TestRunFullDisk(t *testing.T) {
 	w := newWire(t)
 	small := t.TempDir()
-	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=96k"); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Unmount(small, unix.MNT_DETACH)
+	labtest.Mount(t, "tmpfs", small, "tmpfs", "size=96k")
 	filler := filepath.Join(small, "filler")
 	if err := os.WriteFile(filler, make([]byte, 64<<10), 0o644); err != nil {
 		t.Fatal(err)
@@ -49,7 +46,7 @@ outputs: {small: {type: pcapng, path: %s/small.pcapng}, large: {type: pcapng, pa
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the output takes packets again", func() bool {
+	labtest.Eventually(t, "the output takes packets again", func() bool {
 		return strings.Contains(d.stderr.String(), "output takes packets again")
 	})
 	w.send(t, outer...)
@@ -79,10 +76,7 @@ outputs: {small: {type: pcapng, path: %s/small.pcapng}, large: {type: pcapng, pa
 // A daemon that starts on a full disk says so, counts, and writes once there is room.
 func TestRunStartsOnFullDisk(t *testing.T) {
 	w, full := newWire(t), t.TempDir()
-	if err := unix.Mount("tmpfs", full, "tmpfs", 0, "size=96k"); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Unmount(full, unix.MNT_DETACH)
+	labtest.Mount(t, "tmpfs", full, "tmpfs", "size=96k")
 	filler := filepath.Join(full, "filler")
 	if err := os.WriteFile(filler, make([]byte, 96<<10), 0o644); err != nil {
 		t.Fatal(err)
@@ -91,7 +85,7 @@ func TestRunStartsOnFullDisk(t *testing.T) {
 	outer, inner := conversation()
 	n := uint64(len(inner))
 	w.send(t, outer...)
-	eventually(t, "losses are counted", func() bool { return d.statusLedger(t).Outputs["all"].Lost["disk_full"] == n })
+	labtest.Eventually(t, "losses are counted", func() bool { return d.statusLedger(t).Outputs["all"].Lost["disk_full"] == n })
 	d.await("output takes no packets")
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
@@ -146,7 +140,7 @@ func TestRunInterfaceReturns(t *testing.T) {
 		t.Errorf("status says %q", said)
 	}
 	w.remake(t)
-	eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
+	labtest.Eventually(t, "readiness", func() bool { status, _ := d.get(t, "/readyz"); return status == http.StatusOK })
 	w.send(t, outer...)
 	ledger := d.finish(t)
 	want := append(append([][]byte{}, inner...), inner...)

@@ -15,15 +15,13 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/corpus"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // What FILTER takes out of the corpus is what tcpdump takes, with the same
 // expression, out of all that is in it.
 func TestDecapFilterIsTcpdumps(t *testing.T) {
-	tcpdump, err := exec.LookPath("tcpdump")
-	if err != nil {
-		t.Skip("needs tcpdump")
-	}
+	labtest.Need(t, "tcpdump")
 	captures, err := corpus.Mirrored()
 	if errors.Is(err, corpus.ErrAbsent) {
 		t.Skip(err)
@@ -43,7 +41,7 @@ func TestDecapFilterIsTcpdumps(t *testing.T) {
 			"ip6 and not net fe80::/10", "net 10.0.0.0/8 and (src port 22 or dst port 22 or icmp)", "ip proto 17",
 		} {
 			oracle := filepath.Join(dir, "oracle.pcap")
-			if said, err := exec.Command(tcpdump, "-r", whole, "-w", oracle, expression).CombinedOutput(); err != nil {
+			if said, err := exec.Command("tcpdump", "-r", whole, "-w", oracle, expression).CombinedOutput(); err != nil {
 				t.Fatalf("%s: tcpdump: %v: %s", capture.Name, err, said)
 			}
 			want := readFrames(t, oracle)

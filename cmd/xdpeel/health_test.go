@@ -5,6 +5,8 @@ import (
 	"os"
 	"regexp"
 	"testing"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // at returns the daemon's other address, that of a key of its configuration.
@@ -44,7 +46,7 @@ func TestRunDrain(t *testing.T) {
 	}
 	outer, _ := conversation()
 	w.send(t, outer...)
-	eventually(t, "packets are taken while it drains", func() bool {
+	labtest.Eventually(t, "packets are taken while it drains", func() bool {
 		return d.statusLedger(t).Outputs["all"].Delivered == uint64(len(outer))
 	})
 	// A reload takes the rest of the time away.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // helped is a daemon as a process of its own, with its helper.
@@ -75,7 +76,7 @@ func (d *helped) hangup(t *testing.T, words string) {
 	if err := d.process.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "daemon says "+words, func() bool { return strings.Count(d.stderr.String(), words) > before })
+	labtest.Eventually(t, "daemon says "+words, func() bool { return strings.Count(d.stderr.String(), words) > before })
 }
 
 // feeds sends a conversation, which a consumer receives.
@@ -102,14 +103,14 @@ func TestRunVethWithoutPrivileges(t *testing.T) {
 	if out, err := exec.Command("ip", "-n", first.Name(), "link", "del", "xdpeel0-ids").CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))
 	}
-	eventually(t, "the veth is made anew", func() bool { return strings.Count(d.stderr.String(), "consumer's end receives") == 2 })
+	labtest.Eventually(t, "the veth is made anew", func() bool { return strings.Count(d.stderr.String(), "consumer's end receives") == 2 })
 	first.listen(t, "xdpeel0-ids")
 	d.feeds(t, first)
 	d.checkPrivileges(t)
 
 	d.configure(t, "second: "+fmt.Sprintf(helpedVeth, 1, 1, second.Name()), "tap: {type: afpacket, interface: tap}")
 	d.hangup(t, "configuration reloaded")
-	eventually(t, "the first veth is removed", func() bool {
+	labtest.Eventually(t, "the first veth is removed", func() bool {
 		return exec.Command("ip", "-n", first.Name(), "link", "show", "xdpeel0-ids").Run() != nil
 	})
 	second.listen(t, "xdpeel1-ids")
@@ -159,7 +160,7 @@ func TestHelperKilled(t *testing.T) {
 	}
 	d.feeds(t, c)
 	d.process.end(syscall.SIGKILL)
-	eventually(t, "the helper ends with its daemon", func() bool { return isGone(d.helper) })
+	labtest.Eventually(t, "the helper ends with its daemon", func() bool { return isGone(d.helper) })
 	d.feeds(t, c)
 	d.detach(t)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // manager is a service manager that writes down what it is told.
@@ -70,16 +72,16 @@ func (m *manager) said(words string) bool {
 func TestNotify(t *testing.T) {
 	m := newManager(t)
 	d := newWire(t).run(t, "drain: 2ms\n"+everything)
-	eventually(t, "ready", func() bool {
+	labtest.Eventually(t, "ready", func() bool {
 		return m.said("READY=1\nSTATUS=auto on far, generation 1: 1 sessions, 1 outputs")
 	})
-	eventually(t, "alive", func() bool { return m.said("WATCHDOG=1") })
+	labtest.Eventually(t, "alive", func() bool { return m.said("WATCHDOG=1") })
 	d.reload(t, "drain: 1ms\n"+everything, "configuration reloaded")
-	eventually(t, "ready again", func() bool { return m.said("generation 2") })
+	labtest.Eventually(t, "ready again", func() bool { return m.said("generation 2") })
 	d.reload(t, "nonsense: 1\n", "configuration not reloaded")
 	d.stop()
 	d.end(0)
-	eventually(t, "the end", func() bool { return m.said("STOPPING=1") })
+	labtest.Eventually(t, "the end", func() bool { return m.said("STOPPING=1") })
 	want := []string{"READY=1", "RELOADING=1", "READY=1", "RELOADING=1", "READY=1", "STOPPING=1"}
 	if got := m.words(); !slices.Equal(got, want) {
 		t.Errorf("heard %v, want %v", got, want)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -97,7 +98,7 @@ func (s *outputsUnderTest) give(b *mirror.Batch) {
 		into.Add(p)
 	}
 	s.backlog.Publish()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(labtest.Patience)
 	for s.backlog.Waits() {
 		if runtime.Gosched(); time.Now().After(deadline) {
 			s.t.Fatal("outputs do not take their packets")

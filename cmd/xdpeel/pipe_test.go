@@ -8,10 +8,10 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/xdpeel/xdpeel/capfile"
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // A signal ends a capture with a whole file and the ledger. A reader of the pipe
@@ -47,10 +47,7 @@ func TestCaptureToPipe(t *testing.T) {
 
 // tshark on the other end of the pipe shows what arrives.
 func TestCaptureIntoTshark(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("needs tshark")
-	}
+	labtest.Need(t, "tshark")
 	w := newWire(t)
 	outer, _ := conversation()
 	read, write, err := os.Pipe()
@@ -58,7 +55,7 @@ func TestCaptureIntoTshark(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer read.Close()
-	cmd := exec.CommandContext(t.Context(), tshark, "-n", "-l", "-r", "-", "-T", "fields", "-e", "frame.interface_name", "-e", "_ws.col.Protocol")
+	cmd := exec.CommandContext(t.Context(), "tshark", "-n", "-l", "-r", "-", "-T", "fields", "-e", "frame.interface_name", "-e", "_ws.col.Protocol")
 	cmd.Stdin = read
 	lines := new(lab.Transcript)
 	cmd.Stdout = lines
@@ -68,11 +65,7 @@ func TestCaptureIntoTshark(t *testing.T) {
 	defer cmd.Process.Kill()
 	capture := w.start(t, write, "-w", "-")
 	w.send(t, outer...)
-	for deadline := time.Now().Add(patience); strings.Count(lines.String(), "\n") < len(outer); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("tshark shows %q of %d packets", lines, len(outer))
-		}
-	}
+	labtest.Eventually(t, "tshark shows all packets", func() bool { return strings.Count(lines.String(), "\n") >= len(outer) })
 	capture.stop()
 	capture.end(0)
 	write.Close()

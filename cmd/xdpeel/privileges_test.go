@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // somebody is a user who is not root.
@@ -196,7 +197,7 @@ func TestRunWithoutPrivileges(t *testing.T) {
 	w.remove(t)
 	d.await("interface is gone")
 	w.remake(t)
-	eventually(t, "attached again", func() bool { return strings.Count(stderr.String(), "msg=attached") == 2 })
+	labtest.Eventually(t, "attached again", func() bool { return strings.Count(stderr.String(), "msg=attached") == 2 })
 	w.send(t, outer...)
 	if err := syscall.Kill(helper, syscall.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -86,7 +87,7 @@ func (d *runningDaemon) checkBadReloads(t *testing.T) {
 		before := strings.Count(d.stderr.String(), "not reloaded")
 		d.write(t, test.text)
 		d.hangups <- syscall.SIGHUP
-		eventually(t, "refusal of "+test.name, func() bool { return strings.Count(d.stderr.String(), "not reloaded") > before })
+		labtest.Eventually(t, "refusal of "+test.name, func() bool { return strings.Count(d.stderr.String(), "not reloaded") > before })
 		if said := d.stderr.String(); !strings.Contains(said, test.want) {
 			t.Errorf("%s: log %q, want %q", test.name, said, test.want)
 		}
@@ -111,11 +112,7 @@ func TestRunReloadUnderTraffic(t *testing.T) {
 		return fmt.Sprintf("sessions: [{vni: any, outputs: [%s]}]\noutputs: {%[1]s: {type: pcapng, path: DIR/%[1]s.pcapng}}\n", name)
 	}
 	d := w.run(t, to("a"))
-	sender, err := lab.OpenSender(w.near.Namespace, w.near.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sender.Close()
+	sender := labtest.OpenSender(t, w.near.Namespace, w.near.Name)
 	frame := frames.Wrap(make([]byte, 60), 1, netip.MustParseAddr("10.0.0.1"), lab.Target)
 	ended, sent := make(chan struct{}), make(chan uint64)
 	go func() {

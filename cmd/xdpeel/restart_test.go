@@ -13,24 +13,16 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // newPins mounts a bpffs of the test's own; what is pinned there goes with it.
 func newPins(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	labtest.Mount(t, "bpf", dir, "bpf", "")
 	return filepath.Join(dir, "xdpeel")
 }
 
@@ -248,13 +240,13 @@ func TestRestartKeepsAccountsOfGoneOutputs(t *testing.T) {
 	daemon.await("msg=listening")
 	outer, inner := conversation()
 	w.send(t, outer...)
-	eventually(t, "packets are delivered", func() bool { return d.statusLedger(t).Outputs["first"].Delivered == uint64(len(inner)) })
+	labtest.Eventually(t, "packets are delivered", func() bool { return d.statusLedger(t).Outputs["first"].Delivered == uint64(len(inner)) })
 	for i, name := range []string{"second", "third", "fourth"} {
 		write(name)
 		if err := daemon.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "reload", func() bool { return strings.Count(daemon.stderr.String(), "configuration reloaded") == i+1 })
+		labtest.Eventually(t, "reload", func() bool { return strings.Count(daemon.stderr.String(), "configuration reloaded") == i+1 })
 		time.Sleep(2 * checkInterval) // in which the slot of the one before gets free
 	}
 	daemon.end(syscall.SIGTERM)

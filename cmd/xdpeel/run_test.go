@@ -18,6 +18,7 @@ import (
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -50,7 +51,7 @@ func TestRun(t *testing.T) {
 	w.send(t, sent...)
 	archive, headers, want := d.expect(t, sent)
 
-	eventually(t, "all packets are judged", func() bool { return d.statusLedger(t).Received == uint64(len(sent)) })
+	labtest.Eventually(t, "all packets are judged", func() bool { return d.statusLedger(t).Received == uint64(len(sent)) })
 	ledger := d.finish(t)
 	if diff := cmp.Diff(archive, readFrames(t, d.path("archive.pcapng"))); diff != "" {
 		t.Errorf("archive (-want +got):\n%s", diff)
@@ -127,7 +128,7 @@ func TestRunPages(t *testing.T) {
 	outer, _ := conversation()
 	w.send(t, append(outer, stranger(), stranger())...)
 	n := uint64(len(outer) + 2)
-	eventually(t, "all packets are judged", func() bool { return d.statusLedger(t).Received == n })
+	labtest.Eventually(t, "all packets are judged", func() bool { return d.statusLedger(t).Received == n })
 
 	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
 		if status, text := d.get(t, path); status != http.StatusOK || text != want {

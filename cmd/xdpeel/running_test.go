@@ -8,10 +8,8 @@ import (
 	"time"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
-
-// patience is how long a test waits for what should happen at once.
-const patience = 20 * time.Second
 
 // running is a command line that goes on beside the test.
 type running struct {
@@ -52,7 +50,7 @@ func (w *wire) launch(t *testing.T, env *environment, args ...string) *running {
 // await waits until the capture has said something.
 func (r *running) await(words string) {
 	r.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(labtest.Patience); ; time.Sleep(time.Millisecond) {
 		ended := len(r.status) > 0
 		if strings.Contains(r.stderr.String(), words) {
 			return
@@ -71,7 +69,7 @@ func (r *running) end(want int) {
 		if status != want {
 			r.t.Errorf("status %d, want %d; said %q", status, want, r.stderr)
 		}
-	case <-time.After(patience):
+	case <-time.After(labtest.Patience):
 		r.t.Fatalf("xdpeel does not end; said %q", r.stderr)
 	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -46,19 +47,19 @@ func TestRunSocket(t *testing.T) {
 	outer, inner := conversation()
 	n := uint64(len(inner))
 	w.send(t, outer...) // nobody reads
-	eventually(t, "nobody has them", func() bool { return d.statusLedger(t).Outputs["live"].Lost[mirror.LossNoReader] == n })
+	labtest.Eventually(t, "nobody has them", func() bool { return d.statusLedger(t).Outputs["live"].Lost[mirror.LossNoReader] == n })
 
 	out, ledgerPath := d.path("udp.pcapng"), d.path("udp.json")
 	udp := d.captureAlong(t, io.Discard, "-w", out, "--ledger", ledgerPath, "-s", "60", "udp")
 	lines := new(lab.Transcript)
 	web := d.captureAlong(t, lines, "--vni", "12345")
 	all := rawReader(t, d.path("live.sock"), "\n")
-	eventually(t, "three read", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 3 })
+	labtest.Eventually(t, "three read", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 3 })
 	if text := refusal(t, d.path("live.sock")); text != "xdpeel: error: there are 3 readers already\n" {
 		t.Errorf("a fourth reader is told %q", text)
 	}
 	w.send(t, outer...)
-	eventually(t, "the readers have all", func() bool {
+	labtest.Eventually(t, "the readers have all", func() bool {
 		readers := d.statusLedger(t).Outputs["live"].Readers
 		return len(readers) == 3 && readers[0].Offered+readers[1].Offered+readers[2].Offered == 3*n
 	})
@@ -124,7 +125,7 @@ func rawReader(t *testing.T, path, wish string) *net.UnixConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(labtest.Patience))
 	if _, err := conn.Write([]byte(wish)); err != nil {
 		t.Fatal(err)
 	}
@@ -143,9 +144,7 @@ func refusal(t *testing.T, path string) string {
 // checkStatistics has tshark read the statistics blocks, and sums them up.
 func checkStatistics(t *testing.T, path string, received uint64) {
 	t.Helper()
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("needs tshark for a second opinion")
-	}
+	labtest.Need(t, "tshark")
 	text, err := exec.Command("tshark", "-X", "read_format:MIME Files Format", "-V", "-r", path).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -172,12 +171,8 @@ func TestRunSocketStalledReader(t *testing.T) {
 	d := w.run(t, "buffer: 4MiB\n"+live)
 	stalled := rawReader(t, d.path("live.sock"), "{}\n")
 	dying := rawReader(t, d.path("live.sock"), "{\"filter\": \"ip or not ip\"}\n")
-	eventually(t, "they read", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 2 })
-	sender, err := lab.OpenSender(w.near.Namespace, w.near.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sender.Close()
+	labtest.Eventually(t, "they read", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 2 })
+	sender := labtest.OpenSender(t, w.near.Namespace, w.near.Name)
 	frame := frames.Wrap(make([]byte, 1000), 1, netip.MustParseAddr("10.0.0.1"), lab.Target)
 	const sent = 20000
 	for i := range uint64(sent) {
@@ -186,7 +181,7 @@ func TestRunSocketStalledReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%1000 == 999 {
-			eventually(t, "the file has all", func() bool { return d.statusLedger(t).Outputs["all"].Delivered == i+1 })
+			labtest.Eventually(t, "the file has all", func() bool { return d.statusLedger(t).Outputs["all"].Delivered == i+1 })
 		}
 		if i == sent/2 {
 			dying.Close()
@@ -211,7 +206,7 @@ func TestRunSocketStalledReader(t *testing.T) {
 	if got[len(got)-1] != sent-1 {
 		t.Errorf("the last packet is %d, want the newest", got[len(got)-1])
 	}
-	eventually(t, "the readers are gone", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 0 })
+	labtest.Eventually(t, "the readers are gone", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 0 })
 	ledger := d.finish(t)
 	account := ledger.Outputs["live"]
 	sum := account.Delivered

@@ -12,6 +12,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // frozenDisk is a file system whose writes hang until it is thawed.
@@ -29,11 +30,7 @@ const (
 
 func newDisk(t *testing.T) *frozenDisk {
 	t.Helper()
-	for _, command := range []string{"mkfs.ext4", "mount"} {
-		if _, err := exec.LookPath(command); err != nil {
-			t.Skipf("needs %s: freezes a file system of its own", command)
-		}
-	}
+	labtest.Need(t, "mkfs.ext4", "mount")
 	image := filepath.Join(t.TempDir(), "disk")
 	d := &frozenDisk{t: t, path: t.TempDir()}
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
@@ -79,11 +76,7 @@ buffer: 4MiB
 sessions: [{vni: any}]
 outputs: {stalled: {type: pcapng, path: `+disk.path+`/stalled.pcapng}, sound: {type: pcapng, path: DIR/sound.pcapng}}
 `)
-	sender, err := lab.OpenSender(w.near.Namespace, w.near.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sender.Close()
+	sender := labtest.OpenSender(t, w.near.Namespace, w.near.Name)
 	frame := frames.Wrap(make([]byte, 1000), 1, netip.MustParseAddr("10.0.0.1"), lab.Target)
 	sent := uint64(0)
 	send := func(n uint64) {
@@ -95,7 +88,7 @@ outputs: {stalled: {type: pcapng, path: `+disk.path+`/stalled.pcapng}, sound: {t
 			}
 			sent++
 		}
-		eventually(t, "the sound output has all", func() bool { return d.statusLedger(t).Outputs["sound"].Delivered == sent })
+		labtest.Eventually(t, "the sound output has all", func() bool { return d.statusLedger(t).Outputs["sound"].Delivered == sent })
 	}
 	send(1000)
 	disk.set(ioctlFreeze)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -247,7 +248,7 @@ func (s *storm) rest() (ledger *mirror.Ledger) {
 	s.t.Helper()
 	s.source.pause(s.t)
 	same, before := 0, ""
-	eventually(s.t, "all comes to rest", func() bool {
+	labtest.Eventually(s.t, "all comes to rest", func() bool {
 		time.Sleep(50 * time.Millisecond)
 		ledger, _ = s.status()
 		now := accountsText(ledger)
@@ -277,7 +278,7 @@ func (s *storm) calm() {
 func (s *storm) awaitReady() {
 	s.t.Helper()
 	text := ""
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(labtest.Patience); ; time.Sleep(10 * time.Millisecond) {
 		status := 0
 		if status, text = s.pages().get(s.t, "/readyz"); status == 200 {
 			return

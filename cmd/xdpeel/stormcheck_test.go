@@ -22,6 +22,7 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -288,7 +289,7 @@ func (s *storm) hasProgram(namespace *lab.Namespace, name string) (has bool) {
 func (s *storm) awaitOff() {
 	s.t.Helper()
 	far := s.wire.far.Namespace
-	eventually(s.t, "no program is on any interface", func() bool {
+	labtest.Eventually(s.t, "no program is on any interface", func() bool {
 		return !s.hasProgram(far, "far") && !s.hasProgram(far, "xdpeel0") && !s.hasProgram(s.ids.Namespace, "xdpeel0-ids")
 	})
 }
@@ -300,7 +301,7 @@ func (s *storm) checkNothingLeft() {
 		s.t.Errorf("pins are left: %v", pins)
 	}
 	left := ""
-	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(labtest.Patience); ; time.Sleep(100 * time.Millisecond) {
 		if left = s.seen.left(); left == "" {
 			break
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // stormEvent is what can happen to a daemon; weight is how often, beside the others.
@@ -78,7 +79,7 @@ func (s *storm) change(namespace *lab.Namespace, name string, change func(netlin
 // awaitUp waits until an interface has carrier.
 func (s *storm) awaitUp(namespace *lab.Namespace, name string) {
 	s.t.Helper()
-	eventually(s.t, name+" is up", func() (up bool) {
+	labtest.Eventually(s.t, name+" is up", func() (up bool) {
 		s.change(namespace, name, func(iface netlink.Link) error {
 			up = iface.Attrs().OperState == netlink.OperUp
 			return nil
@@ -140,7 +141,7 @@ const diskSize = "size=1g"
 func (s *storm) fillDisk() (end func()) {
 	s.t.Helper()
 	room := int64(16+s.rand.IntN(64)) << 10
-	eventually(s.t, "the disk is made smaller", func() bool {
+	labtest.Eventually(s.t, "the disk is made smaller", func() bool {
 		var space unix.Statfs_t
 		if err := unix.Statfs(s.disk, &space); err != nil {
 			s.t.Fatal(err)
@@ -170,7 +171,7 @@ func (s *storm) remake() {
 		s.wire.remake(s.t)
 		back = time.Now()
 	})
-	eventually(s.t, "the program is on the interface", func() bool { return s.hasProgram(s.wire.far.Namespace, "far") })
+	labtest.Eventually(s.t, "the program is on the interface", func() bool { return s.hasProgram(s.wire.far.Namespace, "far") })
 	took := time.Since(back)
 	s.awaitReady()
 	s.back = max(s.back, took)
@@ -208,7 +209,7 @@ func (s *storm) anotherNamespace() {
 	if err := s.ids.Renew(func() { time.Sleep(s.some(time.Second)) }); err != nil {
 		s.t.Fatal(err)
 	}
-	eventually(s.t, "the veth is there again", func() bool {
+	labtest.Eventually(s.t, "the veth is there again", func() bool {
 		err := s.ids.Do(func() error { _, err := netlink.LinkByName("xdpeel0-ids"); return err })
 		return err == nil
 	})
@@ -260,7 +261,7 @@ func (s *storm) hangUp(text string) (complaint string) {
 		s.t.Fatal(err)
 	}
 	var state *daemonForm
-	eventually(s.t, "the configuration is read", func() bool {
+	labtest.Eventually(s.t, "the configuration is read", func() bool {
 		_, state = s.status()
 		last := state.Config.LastReload
 		return last != nil && (before.Config.LastReload == nil || !last.At.Equal(before.Config.LastReload.At)) // the clock may go back

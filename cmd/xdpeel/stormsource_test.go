@@ -12,6 +12,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // stormSource sends numbered packets of some sizes, two thousand a second, whatever
@@ -116,7 +117,7 @@ func (x *stormSource) count(err error) {
 func (x *stormSource) pause(t *testing.T) {
 	t.Helper()
 	x.set(func() { x.paused = true })
-	eventually(t, "the source rests", func() (idle bool) {
+	labtest.Eventually(t, "the source rests", func() (idle bool) {
 		x.set(func() { idle = x.idle })
 		return idle
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/lab/suricata"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -96,7 +97,7 @@ const wrappedMTU = 9216
 // session for each capture, and holds what xdpeel delivered against what came.
 func readFed(t *testing.T, list []traffic, wrap func([]byte, uint32) []byte) *suricata.Findings {
 	t.Helper()
-	w, ids := newWireOf(t, wrappedMTU), newTestNamespace(t)
+	w, ids := newWireOf(t, wrappedMTU), labtest.NewNamespace(t)
 	d := w.run(t, vethConfig(list, ids))
 	found := readLive(t, ids, list, func() {
 		sender, err := lab.OpenSender(w.near.Namespace, w.near.Name)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/lab/suricata"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -96,7 +97,7 @@ func offload(t *testing.T, ids *lab.Namespace, change map[string]bool) (on bool)
 func TestSuricataComesAndGoes(t *testing.T) {
 	t.Parallel()
 	needSuricata(t)
-	w, ids := newWire(t), newTestNamespace(t)
+	w, ids := newWire(t), labtest.NewNamespace(t)
 	d := w.runForIDS(t, ids, "[{vni: any}]", "")
 	outer, inner := conversation()
 	want := fromFrames(t, inner)
@@ -138,7 +139,7 @@ func TestSuricataComesAndGoes(t *testing.T) {
 func TestSuricataTooSlow(t *testing.T) {
 	t.Parallel()
 	needSuricata(t)
-	w, ids := newWire(t), newTestNamespace(t)
+	w, ids := newWire(t), labtest.NewNamespace(t)
 	d := w.runForIDS(t, ids, "[{vni: any}]", "")
 	live := startSuricata(t, ids)
 	client := frames.Peer{Address: netip.MustParseAddr("198.51.100.23"), Port: 51034}
@@ -167,7 +168,7 @@ func TestSuricataTooSlow(t *testing.T) {
 func TestSuricataOutlivesDaemon(t *testing.T) {
 	t.Parallel()
 	needSuricata(t)
-	w, ids, pins, binary := newWire(t), newTestNamespace(t), newPins(t), buildBinary(t)
+	w, ids, pins, binary := newWire(t), labtest.NewNamespace(t), newPins(t), buildBinary(t)
 	path := filepath.Join(t.TempDir(), "xdpeel.yaml")
 	text := fmt.Sprintf("interfaces: [far]\nhttp: 127.0.0.1:0\npins: %s\nsessions: [{vni: any}]\n"+
 		"outputs: {ids: {type: veth, interface: xdpeel0, peer: %s, netns: %s}}\n", pins, idsEnd, ids.Name())
@@ -205,7 +206,7 @@ func TestSuricataOutlivesDaemon(t *testing.T) {
 func TestSuricataTenants(t *testing.T) {
 	t.Parallel()
 	needSuricata(t)
-	w, ids := newWire(t), newTestNamespace(t)
+	w, ids := newWire(t), labtest.NewNamespace(t)
 	d := w.runForIDS(t, ids, "[{vni: 1, vlan: 101}, {vni: 2, vlan: 102}]", ", tag: vlan")
 	var outer, tagged [][]byte
 	for _, event := range lab.Conversation() {

@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/corpus"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/lab/suricata"
 )
 
@@ -24,9 +24,7 @@ type traffic struct {
 // needSuricata skips the test where there is no Suricata or no root.
 func needSuricata(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: makes network namespaces")
-	}
+	labtest.NeedRoot(t, "makes network namespaces")
 	if _, err := suricata.Find(); errors.Is(err, suricata.ErrAbsent) {
 		t.Skip(err)
 	} else if err != nil {
@@ -123,7 +121,7 @@ func readLive(t *testing.T, namespace *lab.Namespace, list []traffic, feed func(
 // readPlain has Suricata read the frames as they are, with no xdpeel.
 func readPlain(t *testing.T, list []traffic) *suricata.Findings {
 	t.Helper()
-	near, far := newTestNamespace(t), newTestNamespace(t)
+	near, far := labtest.NewNamespace(t), labtest.NewNamespace(t)
 	for _, one := range list {
 		if _, err := lab.NewPair(near, far, lab.VethOptions{NameA: "to-" + one.iface, NameB: one.iface, MTU: 9216}); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -20,11 +21,7 @@ type consumer struct {
 
 func newConsumer(t *testing.T) *consumer {
 	t.Helper()
-	namespace, err := lab.NewNamespace("xdpeel-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { namespace.Close() })
+	namespace := labtest.NewNamespace(t)
 	return &consumer{Namespace: namespace}
 }
 
@@ -115,7 +112,7 @@ func TestReloadVeth(t *testing.T) {
 		c.expect(t, inner)
 	}
 	d.reload(t, everything, reloaded)
-	eventually(t, "the veth is removed", func() bool {
+	labtest.Eventually(t, "the veth is removed", func() bool {
 		return exec.Command("ip", "-n", c.Name(), "link", "show", "xdpeel0-ids").Run() != nil
 	})
 	ledger := d.finish(t)
@@ -137,7 +134,7 @@ func TestVethConsumerGoes(t *testing.T) {
 	}
 	d.await(`the consumer's end \"xdpeel0-ids\" is down`)
 	w.send(t, outer...)
-	eventually(t, "the loss is counted", func() bool {
+	labtest.Eventually(t, "the loss is counted", func() bool {
 		return d.statusLedger(t).Outputs["ids"].Lost["redirect_failed"] == uint64(len(inner))
 	})
 	if ready, text := d.get(t, "/readyz"); ready == 200 {
@@ -152,7 +149,7 @@ func TestVethConsumerGoes(t *testing.T) {
 	}
 	d.await(`interface \"xdpeel0\" is gone`)
 	w.send(t, outer...)
-	eventually(t, "the loss is counted", func() bool {
+	labtest.Eventually(t, "the loss is counted", func() bool {
 		return d.statusLedger(t).Outputs["ids"].Lost["no_interface"] == uint64(len(inner))
 	})
 	ledger := d.finish(t)

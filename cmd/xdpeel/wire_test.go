@@ -1,10 +1,10 @@
 package main
 
 import (
-	"os"
 	"testing"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // wire is a veth pair between two namespaces; captures run at its far end.
@@ -18,30 +18,12 @@ func newWire(t *testing.T) *wire {
 
 func newWireOf(t *testing.T, mtu int) *wire {
 	t.Helper()
-	near, far := newTestNamespace(t), newTestNamespace(t)
+	near, far := labtest.NewNamespace(t), labtest.NewNamespace(t)
 	pair, err := lab.NewPair(near, far, lab.VethOptions{NameA: "near", NameB: "far", MTU: mtu, OffloadsOff: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &wire{pair.A, pair.B}
-}
-
-// newTestNamespace returns a namespace that goes with the test.
-func newTestNamespace(t *testing.T) *lab.Namespace {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: attaches to an interface in a network namespace")
-	}
-	namespace, err := lab.NewNamespace("xdpeel-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := namespace.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return namespace
 }
 
 // send sends frames in their order.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // TestAsTsharkReads has tshark dissect one frame of each kind with all checksums
@@ -17,9 +18,7 @@ import (
 // against any.
 func TestAsTsharkReads(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("needs tshark")
-	}
+	labtest.Need(t, "tshark")
 	tcp := frames.TCPFrame(inside, outside, frames.Payload(101))
 	behind := func(extensions ...frames.Extension) frames.Mirrored {
 		m := frames.FromAWS(tcp, 7, inside6.Address, outside6.Address)

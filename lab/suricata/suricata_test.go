@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // need skips the test where there is no Suricata.
@@ -91,14 +92,7 @@ func TestReadFile(t *testing.T) {
 func TestLive(t *testing.T) {
 	t.Parallel()
 	need(t)
-	if os.Getuid() != 0 {
-		t.Skip("needs root: makes network namespaces")
-	}
-	namespace, err := lab.NewNamespace("xdpeel-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer namespace.Close()
+	namespace := labtest.NewNamespace(t)
 	pair, err := lab.NewPair(namespace, namespace, lab.VethOptions{NameA: "near", NameB: "far"})
 	if err != nil {
 		t.Fatal(err)
@@ -108,11 +102,7 @@ func TestLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ids.Kill()
-	sender, err := lab.OpenSender(namespace, pair.A.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sender.Close()
+	sender := labtest.OpenSender(t, namespace, pair.A.Name)
 	list := inner()
 	for _, frame := range list {
 		if err := sender.Send(frame); err != nil {
@@ -146,15 +136,8 @@ func TestLive(t *testing.T) {
 func TestStartRefused(t *testing.T) {
 	t.Parallel()
 	need(t)
-	if os.Getuid() != 0 {
-		t.Skip("needs root: makes network namespaces")
-	}
-	namespace, err := lab.NewNamespace("xdpeel-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer namespace.Close()
-	_, err = Start(t.Context(), namespace, t.TempDir(), "nonesuch0")
+	namespace := labtest.NewNamespace(t)
+	_, err := Start(t.Context(), namespace, t.TempDir(), "nonesuch0")
 	if err == nil || !strings.Contains(err.Error(), "nonesuch0") {
 		t.Errorf("got %v, want an error that names the interface", err)
 	}

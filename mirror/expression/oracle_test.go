@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/bpf"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -30,9 +31,7 @@ type oracle struct {
 
 func newOracle(t *testing.T) *oracle {
 	t.Helper()
-	if _, err := exec.LookPath("tcpdump"); err != nil {
-		t.Skip("needs tcpdump, the judge of what an expression means")
-	}
+	labtest.Need(t, "tcpdump")
 	o := &oracle{packets: samplePackets()}
 	for _, packet := range o.packets {
 		o.headers = append(o.headers, mirror.ReadHeaders(packet))

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // actVariable makes the test binary a guest's payload: it holds what to do there.
@@ -134,9 +135,7 @@ func guest(t *testing.T, act string) *machine {
 	if kernel == "" {
 		t.Skip("needs XDPEEL_VM_KERNEL, a directory of fetch-kernel.sh: scripts/vm/matrix.sh --self-test sets it")
 	}
-	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		t.Skip("needs the program qemu-system-x86_64")
-	}
+	labtest.Need(t, "qemu-system-x86_64")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

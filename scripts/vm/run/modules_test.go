@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
 // moduleImage is the least ELF file that has a section .modinfo.
@@ -132,9 +134,7 @@ func TestCompressedModules(t *testing.T) {
 	for _, program := range []string{"xz", "zstd"} {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
-			if _, err := exec.LookPath(program); err != nil {
-				t.Skipf("needs the program %s", program)
-			}
+			labtest.Need(t, program)
 			dir := writeModules(t, "", map[string]string{"veth.ko": "depends=\x00"})
 			file := filepath.Join(dir, "kernel/drivers/net/veth.ko")
 			want, err := os.ReadFile(file)
