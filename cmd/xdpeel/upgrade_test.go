@@ -53,7 +53,15 @@ func buildOther(t *testing.T) string {
 	return binary
 }
 
-var packetsLeft = regexp.MustCompile(`packets_left=(\d+)`)
+var (
+	packetsLeft = regexp.MustCompile(`packets_left=(\d+)`)
+	fourthSum   = regexp.MustCompile(`(?s)(\d+)\s+delivered\n.*output "all": (\d+) offered,.*\(left_behind (\d+)\)`)
+)
+
+func counted(digits string) uint64 {
+	n, _ := strconv.ParseUint(digits, 10, 64)
+	return n
+}
 
 // Two builds of different maps follow each other under load. The consumer gets every
 // packet once and in order; each of the others is in a file, or is counted as left in
@@ -87,8 +95,7 @@ func (w *wire) upgrade(t *testing.T, c *consumer, binaries []string, pins string
 		if said == nil {
 			t.Fatalf("round %d: nothing is taken over from the other build: %s", round, daemon.stderr)
 		}
-		n, _ := strconv.ParseUint(said[1], 10, 64)
-		left += n
+		left += counted(said[1])
 	}
 	sent := load.end()
 	if got := <-received; got != sent { // after two seconds without any
@@ -97,6 +104,9 @@ func (w *wire) upgrade(t *testing.T, c *consumer, binaries []string, pins string
 	daemon.end(syscall.SIGTERM)
 	if said := daemon.stderr.String(); !strings.Contains(said, string(mirror.LossLeftBehind)) {
 		t.Errorf("no output has lost what was left behind: %s", said)
+	}
+	if sums := fourthSum.FindStringSubmatch(daemon.stderr.String()); signal == syscall.SIGTERM && (sums == nil || counted(sums[2])-counted(sums[3]) != counted(sums[1])) {
+		t.Errorf("what was offered, less what was left behind, is not what was delivered: %v", sums)
 	}
 	written := writtenNumbers(t, filepath.Join(dir, "all*.pcapng"))
 	for n, times := range written {
