@@ -35,6 +35,10 @@ test: ## run all tests; as root the kernel and namespace tests too
 test-vm: ## run the kernel tests on the kernels that users have, in QEMU (KERNELS="6.1 newest", SHORT=yes)
 	scripts/vm/matrix.sh --nics virtio,vmxnet3 $(if $(SHORT),--short) $(KERNELS:%=--kernel %)
 
+.PHONY: test-systemd
+test-systemd: ## install the daemon under a real systemd, in QEMU, and see that the unit keeps its word (as root)
+	scripts/vm/systemd.sh
+
 .PHONY: fuzz
 fuzz: ## let the kernel, its C compiled natively and the reference judge the same packets (FUZZ_DURATION=60s)
 	scripts/install-deps.sh generate

@@ -50,7 +50,9 @@ func shed(keep ...cap.Value) error {
 // shed gives up what a daemon needs no more once it is attached: a helper makes the maps
 // of later policies, and makes and removes consumers' veths.
 func (d *daemon) shed() error {
-	if err := d.program.Delegate(exec.Command("/proc/self/exe", helperVerb)); err != nil {
+	helper := exec.Command("/proc/self/exe", helperVerb)
+	helper.Args[0] = "xdpeel" // as `ps` has it
+	if err := d.program.Delegate(helper); err != nil {
 		return err
 	}
 	return shed(ofFiles...)

@@ -10,6 +10,7 @@
 # $XDPEEL_KERNEL_CACHE names the cache.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
 release=${1:?usage: fetch-kernel.sh RELEASE|newest}
 cache=${XDPEEL_KERNEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xdpeel/kernels}
 
@@ -38,13 +39,6 @@ options=(
 	-o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
 )
 
-# mirror SUFFIX: where this machine gets its Debian suite with that suffix from.
-mirror() {
-	apt-get indextargets --format "\$(RELEASE) \$(REPO_URI)" 'Created-By: Packages' |
-		awk -v suite="^(bullseye|bookworm|trixie|forky|sid|(old)*stable|testing|unstable)$1\$" \
-			'$1 ~ suite { print $2; exit }'
-}
-
 stanza() {
 	[ -z "$1" ] || printf '%s\n' "Types: deb" "URIs: $1" "Suites: ${*:2}" "Components: main" \
 		"Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg" ""
@@ -54,11 +48,11 @@ stanza() {
 refresh_lists() {
 	local main
 	[ -z "$(find "$apt/fresh" -mmin -720 2>/dev/null)" ] || return 0
-	main=$(mirror '')
+	main=$("$here/mirror.sh")
 	[ -n "$main" ] || fail "no Debian suite in this machine's apt sources to take the mirror from"
 	{
 		stanza "$main" "${suites[@]}"
-		stanza "$(mirror -security)" "${security_suites[@]}"
+		stanza "$("$here/mirror.sh" -security)" "${security_suites[@]}"
 	} >"$apt/debian.sources"
 	if apt-get "${options[@]}" -q update >&2; then
 		touch "$apt/fresh"
