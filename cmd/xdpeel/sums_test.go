@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/xdpeel/xdpeel/config"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -32,7 +33,7 @@ outputs:
 	for round := range 3 {
 		outer, _ := conversation()
 		w.send(t, outer...)
-		eventually(t, "the sums hold", func() bool {
+		labtest.Eventually(t, "the sums hold", func() bool {
 			var err error
 			if ledger, _, err = readStatus([]byte(d.status(t, "--json"))); err != nil {
 				t.Fatal(err)
