@@ -9,25 +9,40 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A wrong file, and all that is said of it.
-func TestComplaints(t *testing.T) {
+// mistake is a wrong file, and all that is said of it.
+type mistake struct{ text, want string }
+
+func checkMistakes(t *testing.T, mistakes []mistake) {
+	t.Helper()
+	for _, test := range mistakes {
+		_, err := Parse("f", []byte(test.text), nil)
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%s\n got %v\nwant %s", test.text, err, test.want)
+		}
+	}
+}
+
+// What is not YAML, more than one document, and mappings that are none.
+func TestComplaintsOfYAML(t *testing.T) {
 	t.Parallel()
-	const session = "sessions: [{vni: 1, "
-	const rule = "filters: {f: {ingress: [{rule: 1, action: accept, "
-	for _, test := range []struct{ text, want string }{
-		// What is not YAML, or more than one document.
+	checkMistakes(t, []mistake{
 		{"a: [", "f:2:1: not YAML: did not find expected node content"},
 		{"a: b: c", "f:1:5: not YAML: mapping values are not allowed in this context"},
 		{"sessions: *x", "f:1:11: not YAML: unknown anchor 'x' referenced"},
 		{"\x00", "f:1:1: not YAML: control characters are not allowed (value: 0)"},
 		{"{}\n---\n{}\n", "f:2:1: a second document begins here; a configuration is one"},
-		// Mappings.
 		{"[]", "f:1:1: a configuration is a mapping of the keys interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, buffer, http, health, drain, on_exit, pins"},
 		{"ports: {vxlam: []}", `f:1:9: unknown key "vxlam"; ports has vxlan, geneve`},
 		{"<<: {mode: auto}", `f:1:1: unknown key "<<"; a configuration has interfaces, mode, ports, allow_sources, unknown_sessions, seed, sessions, filters, outputs, buffer, http, health, drain, on_exit, pins`},
 		{"mode: auto\n\nmode: auto", `f:3:1: key "mode" is there twice, first in line 1`},
 		{"? [a]\n: 1", "f:1:3: a key is a word, not a list, a mapping or an alias"},
-		// The file's own keys.
+	})
+}
+
+// The file's own keys.
+func TestComplaintsOfFile(t *testing.T) {
+	t.Parallel()
+	checkMistakes(t, []mistake{
 		{"interfaces: ens5", "f:1:13: interfaces is a list, as in [ens5]"},
 		{"interfaces: [a, 'b c', a]", "f:1:17: interface \"b c\" is not the name of an interface\nf:1:24: interface \"a\" is there twice, first in line 1"},
 		{"interfaces: [sixteen-letters-]", `f:1:14: interface "sixteen-letters-" is not the name of an interface`},
@@ -45,7 +60,13 @@ func TestComplaints(t *testing.T) {
 		{"http: here", `f:1:7: http "here" is not an address and port, as 127.0.0.1:9478`},
 		{"http: here:70000", `f:1:7: http "here:70000" is not an address and port, as 127.0.0.1:9478`},
 		{"on_exit: stay", `f:1:10: on_exit "stay" is not keep or detach`},
-		// Sessions.
+	})
+}
+
+func TestComplaintsOfSessions(t *testing.T) {
+	t.Parallel()
+	const session = "sessions: [{vni: 1, "
+	checkMistakes(t, []mistake{
 		{"sessions: [7]", "f:1:12: a session is a mapping of the keys vni, source, name, mac, filter, sample, snaplen, outputs, share, vlan"},
 		{"sessions: [{name: x}]", "f:1:12: a session needs the key vni, a number or any"},
 		{"sessions: [{vni: 16777216}]", `f:1:18: vni "16777216" is not a number from 0 to 16777215, or any`},
@@ -65,7 +86,14 @@ func TestComplaints(t *testing.T) {
 		{session + "sample: {by: flow}}]", "f:1:29: sample needs the key one_in"},
 		{session + "sample: {one_in: 0, by: hash}}]", "f:1:38: one_in \"0\" is not a number from 1 to 4294967295\nf:1:45: by \"hash\" is not packet or flow"},
 		{session + "snaplen: 13}]", `f:1:30: snaplen "13" is not a number from 14 to 65535, or headers`},
-		// Filters. The sessions that name a wrong one are not wrong too.
+	})
+}
+
+// The sessions that name a wrong filter are not wrong too.
+func TestComplaintsOfFilters(t *testing.T) {
+	t.Parallel()
+	const session = "sessions: [{vni: 1, "
+	checkMistakes(t, []mistake{
 		{session + "filter: f}]\nfilters: {f: {}}", `f:2:11: filter "f": a filter has ingress and egress, or expression, or aws and id`},
 		{"filters: {f: {expression: tcp, ingress: []}}", `f:1:11: filter "f": a filter has ingress and egress, or expression, or aws and id`},
 		{"filters: {f: {aws: x}}", `f:1:11: filter "f": a filter has ingress and egress, or expression, or aws and id`},
@@ -77,7 +105,13 @@ func TestComplaints(t *testing.T) {
 		{"filters: {f: {aws: none.json, id: x}, g: {aws: none.json, id: y}}", "f:1:20: aws none.json: open none.json: no such file or directory"},
 		{"filters: {f: {aws: testdata/filters.json, id: tmf-9}}", `f:1:47: id "tmf-9" is not in testdata/filters.json; it has tmf-0123, tmf-0456`},
 		{"filters: {f: {aws: testdata/contract.yaml, id: tmf-9}}", "f:1:20: aws testdata/contract.yaml: read json at byte 0: invalid character 'i' looking for beginning of value"},
-		// Rules.
+	})
+}
+
+func TestComplaintsOfRules(t *testing.T) {
+	t.Parallel()
+	const rule = "filters: {f: {ingress: [{rule: 1, action: accept, "
+	checkMistakes(t, []mistake{
 		{"filters: {f: {ingress: {rule: 1}}}", "f:1:24: ingress is a list, as in [{rule: 100, action: accept}]"},
 		{"filters: {f: {egress: [{}]}}", "f:1:24: a rule needs the key rule, its number\nf:1:24: a rule needs the key action, accept or reject"},
 		{"filters: {f: {egress: [{rule: 0, action: drop}]}}", "f:1:31: rule \"0\" is not a number from 1 to 2147483647\nf:1:42: action \"drop\" is not accept or reject"},
@@ -90,7 +124,12 @@ func TestComplaints(t *testing.T) {
 		{rule + "source_ports: [80]}]}}", "f:1:65: source_ports is one value, not a list or a mapping"},
 		{rule + "protocol: icmp, source_ports: 80}]}}", "f:1:81: source_ports: protocol 1 has no ports; tcp, udp and sctp have"},
 		{rule + "destination_ports: 80, protocol: 47}]}}", "f:1:70: destination_ports: protocol 47 has no ports; tcp, udp and sctp have"},
-		// Outputs.
+	})
+}
+
+func TestComplaintsOfOutputs(t *testing.T) {
+	t.Parallel()
+	checkMistakes(t, []mistake{
 		{"outputs: {a: {path: x}}", `f:1:11: output "a" needs the key type: pcapng, pcap, veth, afpacket or socket`},
 		{"outputs: {a: {type: pcapn}}", `f:1:21: type "pcapn" is not pcapng, pcap, veth, afpacket or socket`},
 		{"outputs: {a: {type: pcap, path: '%{vni}.pcap'}}", `f:1:11: path "%{vni}.pcap" names sessions: it needs split: session`},
@@ -118,12 +157,7 @@ func TestComplaints(t *testing.T) {
 		{"interfaces: [ens5]\noutputs: {a: {type: afpacket, interface: ens5}}", `f:2:42: interface "ens5" is where mirrored packets arrive: what is sent out of it would be forged traffic there`},
 		{"outputs: {a: 7}", `f:1:11: output "a" needs the key type: pcapng, pcap, veth, afpacket or socket`},
 		{"outputs: {a: {type: pcapng, path: x}, 'a': {type: pcapng, path: y}}", `f:1:39: output "a" is there twice, first in line 1`},
-	} {
-		_, err := Parse("f", []byte(test.text), nil)
-		if err == nil || err.Error() != test.want {
-			t.Errorf("%s\n got %v\nwant %s", test.text, err, test.want)
-		}
-	}
+	})
 }
 
 // A mistake in an expression is shown where it is in the file, if it stands there as

@@ -172,7 +172,7 @@ func readAWSFile(path string) ([]aws.Filter, error) {
 		return nil, err
 	}
 	defer in.Close()
-	return aws.ReadFilterList(in)
+	return aws.ReadFilters(in)
 }
 
 // share returns the first filter with the rules of this one: sessions of one filter

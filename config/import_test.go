@@ -36,7 +36,7 @@ func readTestdata[T any](t *testing.T, path string, read func(io.Reader) (T, err
 func TestImport(t *testing.T) {
 	t.Parallel()
 	sessions := readTestdata(t, "import/sessions.json", aws.ReadSessions)
-	filters := readTestdata(t, "filters.json", aws.ReadFilterList)
+	filters := readTestdata(t, "filters.json", aws.ReadFilters)
 	interfaces := readTestdata(t, "import/interfaces.json", aws.ReadInterfaces)
 	reversed := slices.Clone(sessions)
 	slices.Reverse(reversed)

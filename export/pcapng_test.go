@@ -28,15 +28,30 @@ func nameOf(s mirror.Session) string {
 	return ""
 }
 
-func TestBlocks(t *testing.T) {
-	t.Parallel()
-	newSection := func() *section {
-		return &section{application: "xdpeel 1.2.3", os: "Linux 6.1", snapLength: 65535, name: nameOf}
+// blockTest is a block of a section, and its bytes.
+type blockTest struct {
+	block func(s *section) []byte
+	want  string
+}
+
+func checkBlocks(t *testing.T, tests map[string]blockTest) {
+	t.Helper()
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &section{application: "xdpeel 1.2.3", os: "Linux 6.1", snapLength: 65535, name: nameOf}
+			s.begin(nil)
+			// A reused buffer must not shine through the padding.
+			if diff := cmp.Diff(hex.Dump(bytesOf(t, test.want)), hex.Dump(test.block(s))); diff != "" {
+				t.Errorf("block (-want +got):\n%s", diff)
+			}
+		})
 	}
-	tests := map[string]struct {
-		block func(s *section) []byte
-		want  string
-	}{
+}
+
+func TestHeaderBlocks(t *testing.T) {
+	t.Parallel()
+	checkBlocks(t, map[string]blockTest{
 		"section header": {
 			func(s *section) []byte { return s.begin(nil) },
 			`0a0d0d0a 40000000             type, length
@@ -66,6 +81,12 @@ func TestBlocks(t *testing.T) {
 			 0000 0000
 			 3c000000`,
 		},
+	})
+}
+
+func TestPacketBlocks(t *testing.T) {
+	t.Parallel()
+	checkBlocks(t, map[string]blockTest{
 		"ingress packet": {
 			func(s *section) []byte {
 				p := mirror.Packet{Time: at, Session: web, Direction: abi.DirectionIngress, Length: 5, Data: []byte("\x01\x02\x03\x04\x05")}
@@ -111,6 +132,12 @@ func TestBlocks(t *testing.T) {
 			 0000 0000
 			 2c000000`,
 		},
+	})
+}
+
+func TestStatisticsBlock(t *testing.T) {
+	t.Parallel()
+	checkBlocks(t, map[string]blockTest{
 		"statistics": {
 			func(s *section) []byte {
 				number := s.addInterface(web, at)
@@ -129,18 +156,7 @@ func TestBlocks(t *testing.T) {
 			 0000 0000                     end of options
 			 4c000000                      length`,
 		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newSection()
-			s.begin(nil)
-			// A reused buffer must not shine through the padding.
-			if diff := cmp.Diff(hex.Dump(bytesOf(t, test.want)), hex.Dump(test.block(s))); diff != "" {
-				t.Errorf("block (-want +got):\n%s", diff)
-			}
-		})
-	}
+	})
 }
 
 // bytesOf reads the hexadecimal digits of each line up to the first word that is none.

@@ -38,27 +38,45 @@ func feature(active, available bool) ethtool.FeatureState {
 	return ethtool.FeatureState{Active: active, Available: available}
 }
 
-// Each subject's judgement, by made-up facts: what is good, and each thing that is not.
-func TestJudgements(t *testing.T) {
-	t.Parallel()
-	native := xdpFeatures{bits: xdpBasic}
-	fragmented := xdpFeatures{bits: xdpBasic | xdpFragments}
-	none := xdpFeatures{}
-	linux61 := release{6, 1}
-	ena := func(version string, channels, mtu int) *nic {
-		return &nic{
-			name: "ens5", driver: "ena", version: version, mtu: mtu, xdp: native,
-			channels: ethtool.Channels{MaxCombined: 8, CombinedCount: uint32(channels)},
+// judgement is what is said of made-up facts: what is good, and each thing that is not.
+type judgement struct {
+	name string
+	got  []Finding
+	want []string
+}
+
+func checkJudgements(t *testing.T, judgements []judgement) {
+	t.Helper()
+	for _, test := range judgements {
+		if diff := cmp.Diff(test.want, said(test.got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
-	withFeatures := func(driver string, generic bool, features map[string]ethtool.FeatureState) *nic {
-		return &nic{name: "eth0", kind: "device", driver: driver, generic: generic, features: features}
+}
+
+// What drivers say of themselves.
+var (
+	nativeXDP     = xdpFeatures{bits: xdpBasic}
+	fragmentedXDP = xdpFeatures{bits: xdpBasic | xdpFragments}
+	noXDP         = xdpFeatures{}
+)
+
+// ena is an interface of EC2.
+func ena(version string, channels, mtu int) *nic {
+	return &nic{
+		name: "ens5", driver: "ena", version: version, mtu: mtu, xdp: nativeXDP,
+		channels: ethtool.Channels{MaxCombined: 8, CombinedCount: uint32(channels)},
 	}
-	for _, test := range []struct {
-		name string
-		got  []Finding
-		want []string
-	}{
+}
+
+func withFeatures(driver string, generic bool, features map[string]ethtool.FeatureState) *nic {
+	return &nic{name: "eth0", kind: "device", driver: driver, generic: generic, features: features}
+}
+
+// What the kernel is set to, and the directory of pins.
+func TestJudgeKernel(t *testing.T) {
+	t.Parallel()
+	checkJudgements(t, []judgement{
 		{"jit", jitFacts{enabled: 1, known: true}.judge(), []string{"ok"}},
 		{"jit unseen", jitFacts{}.judge(), []string{"ok"}},
 		{"jit off", jitFacts{known: true}.judge(), []string{"warning: sysctl -w net.core.bpf_jit_enable=1 [sysctl -w net.core.bpf_jit_enable=0]"}},
@@ -71,31 +89,49 @@ func TestJudgements(t *testing.T) {
 		{"no bpffs elsewhere", pinFacts{directory: "/run/x"}.judge(), []string{"failure: mount -t bpf bpf DIRECTORY, or the key pins with one under /sys/fs/bpf"}},
 		{"bpffs closed", pinFacts{directory: "/sys/fs/bpf/xdpeel", mounted: true, refused: unix.EACCES}.judge(),
 			[]string{"failure: systemd-tmpfiles --create xdpeel.conf (deploy/systemd/xdpeel.tmpfiles), or run it as root"}},
+	})
+}
 
+// An interface that is up or not, and whose driver knows XDP or not.
+func TestJudgeDriver(t *testing.T) {
+	t.Parallel()
+	checkJudgements(t, []judgement{
 		{"up", (&nic{name: "ens5", up: true, carrier: true}).judge(), []string{"ok"}},
 		{"down", (&nic{name: "ens5"}).judge(), []string{"warning: ip link set dev ens5 up [ip link set dev ens5 down]"}},
 		{"no carrier", (&nic{name: "ens5", up: true}).judge(), []string{"warning"}},
-		{"native", (&nic{xdp: native}).judgeDriver(loader.ModeAuto), []string{"ok"}},
-		{"native unwanted", (&nic{xdp: native}).judgeDriver(loader.ModeGeneric), []string{"note: mode: auto in the configuration"}},
-		{"not native", (&nic{xdp: none}).judgeDriver(loader.ModeAuto), []string{"warning"}},
-		{"not native, wanted", (&nic{xdp: none}).judgeDriver(loader.ModeNative), []string{"failure: mode: auto in the configuration, or --mode auto"}},
-		{"known by name", (&nic{driver: "ena", kernel: linux61}).judgeDriver(loader.ModeNative), []string{"ok"}},
-		{"known of a later kernel", (&nic{driver: "vmxnet3", kernel: linux61}).judgeDriver(loader.ModeAuto), []string{"warning"}},
+		{"native", (&nic{xdp: nativeXDP}).judgeDriver(loader.ModeAuto), []string{"ok"}},
+		{"native unwanted", (&nic{xdp: nativeXDP}).judgeDriver(loader.ModeGeneric), []string{"note: mode: auto in the configuration"}},
+		{"not native", (&nic{xdp: noXDP}).judgeDriver(loader.ModeAuto), []string{"warning"}},
+		{"not native, wanted", (&nic{xdp: noXDP}).judgeDriver(loader.ModeNative), []string{"failure: mode: auto in the configuration, or --mode auto"}},
+		{"known by name", (&nic{driver: "ena", kernel: release{6, 1}}).judgeDriver(loader.ModeNative), []string{"ok"}},
+		{"known of a later kernel", (&nic{driver: "vmxnet3", kernel: release{6, 1}}).judgeDriver(loader.ModeAuto), []string{"warning"}},
 		{"known of this kernel", (&nic{driver: "vmxnet3", kernel: release{6, 12}}).judgeDriver(loader.ModeAuto), []string{"ok"}},
-		{"buffers known of a later kernel", (&nic{name: "e", mtu: 9001, driver: "virtio_net", kernel: linux61}).judgeMTU(loader.ModeAuto),
-			[]string{"warning: ip link set dev e mtu 3494 [ip link set dev e mtu 9001]"}},
-		{"buffers known of this kernel", (&nic{mtu: 9001, driver: "virtio_net", kernel: release{7, 0}}).judgeMTU(loader.ModeAuto), []string{"ok"}},
 		{"not known by name", (&nic{driver: "e1000"}).judgeDriver(loader.ModeAuto), []string{"warning"}},
+	})
+}
 
+// An MTU that fits what the driver can receive, or not.
+func TestJudgeMTU(t *testing.T) {
+	t.Parallel()
+	checkJudgements(t, []judgement{
 		{"MTU in a buffer", ena("6.1.0", 4, 3494).judgeMTU(loader.ModeNative), []string{"ok"}},
 		{"MTU over a buffer", ena("6.1.0", 4, 9001).judgeMTU(loader.ModeAuto), []string{"warning: ip link set dev ens5 mtu 3494 [ip link set dev ens5 mtu 9001]"}},
 		{"MTU over a buffer, native", ena("6.1.0", 4, 9001).judgeMTU(loader.ModeNative), []string{"failure: ip link set dev ens5 mtu 3494 [ip link set dev ens5 mtu 9001]"}},
 		{"MTU over a buffer, generic", ena("6.1.0", 4, 9001).judgeMTU(loader.ModeGeneric), []string{"ok"}},
-		{"MTU with fragments", (&nic{mtu: 9001, xdp: fragmented}).judgeMTU(loader.ModeNative), []string{"ok"}},
-		{"MTU of an ENA that knows them", (&nic{mtu: 9001, kernel: linux61, driver: "ena", version: "2.14.0g"}).judgeMTU(loader.ModeNative), []string{"ok"}},
-		{"MTU of an ENA that does not", (&nic{name: "e", mtu: 9001, kernel: linux61, driver: "ena", version: "2.13.3g"}).judgeMTU(loader.ModeAuto), []string{"warning: ip link set dev e mtu 3494 [ip link set dev e mtu 9001]"}},
+		{"MTU with fragments", (&nic{mtu: 9001, xdp: fragmentedXDP}).judgeMTU(loader.ModeNative), []string{"ok"}},
+		{"MTU of an ENA that knows them", (&nic{mtu: 9001, kernel: release{6, 1}, driver: "ena", version: "2.14.0g"}).judgeMTU(loader.ModeNative), []string{"ok"}},
+		{"MTU of an ENA that does not", (&nic{name: "e", mtu: 9001, kernel: release{6, 1}, driver: "ena", version: "2.13.3g"}).judgeMTU(loader.ModeAuto), []string{"warning: ip link set dev e mtu 3494 [ip link set dev e mtu 9001]"}},
 		{"MTU small", (&nic{name: "e", mtu: 1500}).judgeMTU(loader.ModeAuto), []string{"note: ip link set dev e mtu 9001"}},
+		{"buffers known of a later kernel", (&nic{name: "e", mtu: 9001, driver: "virtio_net", kernel: release{6, 1}}).judgeMTU(loader.ModeAuto),
+			[]string{"warning: ip link set dev e mtu 3494 [ip link set dev e mtu 9001]"}},
+		{"buffers known of this kernel", (&nic{mtu: 9001, driver: "virtio_net", kernel: release{7, 0}}).judgeMTU(loader.ModeAuto), []string{"ok"}},
+	})
+}
 
+// Channels, of which ENA needs half for itself, and the receive ring.
+func TestJudgeChannels(t *testing.T) {
+	t.Parallel()
+	checkJudgements(t, []judgement{
 		{"half the channels", ena("6.1.0", 4, 1500).judgeChannels(loader.ModeNative), []string{"ok"}},
 		{"all channels", ena("6.1.0", 8, 1500).judgeChannels(loader.ModeAuto), []string{"warning: ethtool -L ens5 combined 4 [ethtool -L ens5 combined 8]"}},
 		{"all channels, native", ena("2.16.1g", 8, 1500).judgeChannels(loader.ModeNative), []string{"failure: ethtool -L ens5 combined 4 [ethtool -L ens5 combined 8]"}},
@@ -105,7 +141,13 @@ func TestJudgements(t *testing.T) {
 		{"receive ring", (&nic{ring: ethtool.Ring{RxPending: 4096, RxMaxPending: 16384}}).judgeReceiveRing(), []string{"ok"}},
 		{"receive ring small", (&nic{name: "e", ring: ethtool.Ring{RxPending: 1024, RxMaxPending: 2048}}).judgeReceiveRing(), []string{"note: ethtool -G e rx 2048 [ethtool -G e rx 1024]"}},
 		{"receive ring unknown", (&nic{}).judgeReceiveRing(), []string{"ok"}},
+	})
+}
 
+// Offloads that merge packets before xdpeel sees them, or take their tags off.
+func TestJudgeOffloads(t *testing.T) {
+	t.Parallel()
+	checkJudgements(t, []judgement{
 		{"no offloads", withFeatures("", true, nil).judgeOffloads(loader.ModeAuto), []string{"ok"}},
 		{"LRO", withFeatures("", false, map[string]ethtool.FeatureState{"rx-lro": feature(true, true)}).judgeOffloads(loader.ModeNative),
 			[]string{"failure: ethtool -K eth0 lro off [ethtool -K eth0 lro on]"}},
@@ -121,7 +163,13 @@ func TestJudgements(t *testing.T) {
 		{"forwarding, generic", withFeatures("", true, map[string]ethtool.FeatureState{"rx-udp-gro-forwarding": feature(true, true)}).judgeOffloads(loader.ModeAuto),
 			[]string{"warning: ethtool -K eth0 rx-udp-gro-forwarding off [ethtool -K eth0 rx-udp-gro-forwarding on]"}},
 		{"tags", withFeatures("", false, map[string]ethtool.FeatureState{"rx-vlan-hw-parse": feature(true, true)}).judgeOffloads(loader.ModeAuto), []string{"note"}},
+	})
+}
 
+// Who else is on the interface or its ports, and what drops packets before they come.
+func TestJudgeOthers(t *testing.T) {
+	t.Parallel()
+	checkJudgements(t, []judgement{
 		{"free", judgeOccupant("ens5", nil), []string{"ok"}},
 		{"ours", judgeOccupant("ens5", &loader.Holder{ID: 7, Name: "xdpeel", Ours: true}), []string{"note: xdpeel detach -i ens5"}},
 		{"others", judgeOccupant("ens5", &loader.Holder{ID: 7, Name: "cil_xdp_entry"}), []string{"failure: bpftool net show dev ens5"}},
@@ -133,13 +181,25 @@ func TestJudgements(t *testing.T) {
 		{"firewall", judgeFirewall(nil), []string{"ok"}},
 		{"firewall, udp", judgeFirewall([]dropRule{{chain: "ip f i", protocol: "udp", port: 4789}}), []string{"note"}},
 		{"firewall, tcp", judgeFirewall([]dropRule{{chain: "ip f i", protocol: "tcp", port: 9479, policy: true}}), []string{"warning: nft insert rule ip f i tcp dport 9479 accept"}},
+	})
+}
 
+// What the kernel, the card and AWS have dropped.
+func TestJudgeDrops(t *testing.T) {
+	t.Parallel()
+	checkJudgements(t, []judgement{
 		{"backlog", backlogFacts{budget: 300, settable: true, polled: 1e6, squeezed: 3}.judge(), []string{"ok"}},
 		{"backlog dropped", backlogFacts{budget: 300, settable: true, backlog: 1000, dropped: 1}.judge(), []string{"note: sysctl -w net.core.netdev_max_backlog=10000"}},
 		{"budget", backlogFacts{budget: 300, settable: true, polled: 1e6, squeezed: 101}.judge(), []string{"warning: sysctl -w net.core.netdev_budget=600 [sysctl -w net.core.netdev_budget=300]"}},
 		{"drops", Counters{Dropped: map[string]uint64{"rx_drops": 0}, Allowances: map[string]uint64{"pps": 0}}.judge(), []string{"ok"}},
 		{"drops of the card and of AWS", Counters{Dropped: map[string]uint64{"rx_drops": 2}, Allowances: map[string]uint64{"pps": 1, "bw_in": 0}}.judge(), []string{"warning", "note"}},
+	})
+}
 
+// Memory that suffices or not, and a program that loads or not.
+func TestJudgeMemory(t *testing.T) {
+	t.Parallel()
+	checkJudgements(t, []judgement{
 		{"memory", memoryFacts{need: 200 << 20, available: 1 << 30, limit: math.MaxInt64}.judge(), []string{"ok"}},
 		{"memory limited", memoryFacts{need: 200 << 20, available: 1 << 30, limit: 200 << 20}.judge(), []string{"ok"}},
 		{"memory refused", memoryFacts{need: 200<<20 + 1, available: 1 << 30, limit: 200 << 20}.judge(),
@@ -149,6 +209,13 @@ func TestJudgements(t *testing.T) {
 		{"program", judgeProgram(&loader.Rehearsal{Compiled: true}, nil), []string{"ok"}},
 		{"program interpreted", judgeProgram(&loader.Rehearsal{}, nil), []string{"warning: sysctl -w net.core.bpf_jit_enable=1"}},
 		{"program refused", judgeProgram(nil, errors.New("no")), []string{"failure"}},
+	})
+}
+
+// The disk that an output writes to, and the clock.
+func TestJudgeDisk(t *testing.T) {
+	t.Parallel()
+	checkJudgements(t, []judgement{
 		{"disk", diskFacts{output: Output{KeepSize: 1}, size: 1 << 40, free: 1 << 39}.judge(), []string{"ok"}},
 		{"disk endless", diskFacts{size: 1 << 40, free: 1 << 39}.judge(), []string{"note: rotate_size and keep_size in the configuration"}},
 		{"disk full", diskFacts{directory: "/d", size: 1 << 40, free: 1 << 30}.judge(), []string{"warning: df -h /d"}},
@@ -159,11 +226,7 @@ func TestJudgements(t *testing.T) {
 		{"clock", clockFacts{true, time.Millisecond}.judge(), []string{"ok"}},
 		{"clock coarse", clockFacts{true, time.Second}.judge(), []string{"note"}},
 		{"clock alone", clockFacts{}.judge(), []string{"warning: systemctl enable --now chronyd (on EC2: server 169.254.169.123, the Amazon Time Sync Service)"}},
-	} {
-		if diff := cmp.Diff(test.want, said(test.got)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", test.name, diff)
-		}
-	}
+	})
 }
 
 // What the loader says of the kernel and of capabilities.

@@ -3,7 +3,9 @@ package judges
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -37,14 +39,17 @@ func (k *Kernel) Close() error {
 	return errors.Join(errs...)
 }
 
-// Judge implements [Judge].
+// turns is how often a kernel has judged, so that workers come to different CPUs.
+var turns atomic.Uint32
+
+// Judge implements [Judge]. It stays on one CPU: sampling by packet counts on each by
+// itself, and no other judge knows on which one a frame was.
 func (k *Kernel) Judge(s *Sequence, out *Judgements) error {
+	return lab.OnNthCPU(int(turns.Add(1)), func() error { return k.judgeAll(s, out) })
+}
+
+func (k *Kernel) judgeAll(s *Sequence, out *Judgements) error {
 	out.reset()
-	unpin, err := pin()
-	if err != nil {
-		return err
-	}
-	defer unpin()
 	program, err := k.program(s.Options)
 	if err != nil {
 		return err

@@ -17,11 +17,16 @@ func OnCPU(cpu int, f func() error) error {
 // OnFirstCPU runs f on the first CPU that this thread may use, and there alone.
 // Frames that are sent so keep their order also where each CPU has a queue of its own
 // (generic mode), and what the kernel counts on each CPU is counted on one.
-func OnFirstCPU(f func() error) error {
+func OnFirstCPU(f func() error) error { return OnNthCPU(0, f) }
+
+// OnNthCPU runs f on one of the CPUs that this thread may use, and there alone: on the
+// n-th, from 0, and beyond the last on the first again.
+func OnNthCPU(n int, f func() error) error {
 	return pinned(func(allowed *unix.CPUSet) int {
-		cpu := 0
-		for !allowed.IsSet(cpu) {
-			cpu++
+		cpu := -1
+		for n %= allowed.Count(); n >= 0; n-- {
+			for cpu++; !allowed.IsSet(cpu); cpu++ {
+			}
 		}
 		return cpu
 	}, f)

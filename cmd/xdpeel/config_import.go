@@ -62,7 +62,7 @@ func importAWS(o importFlags) (text []byte, notes []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	filters, err := readJSON(o.filters, aws.ReadFilterList)
+	filters, err := readJSON(o.filters, aws.ReadFilters)
 	if err != nil {
 		return nil, nil, err
 	}

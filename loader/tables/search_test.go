@@ -133,3 +133,5 @@ func (r reader) policy(s mirror.Session) uint32 {
 	}
 	return head.DefaultPolicy
 }
+
+func (e entry) kind() abi.Entry { return abi.Entry(e >> 29) }

@@ -23,8 +23,6 @@ func entryTo(kind abi.Entry, p place) entry {
 	return entry(kind)<<29 | entry(p.line())
 }
 
-func (e entry) kind() abi.Entry { return abi.Entry(e >> 29) }
-
 // block is the values that share their first bits.
 type block struct {
 	first value

@@ -24,9 +24,9 @@ const oneFilter = `{"TrafficMirrorFilters":[{"TrafficMirrorFilterId":"tmf-1",
     {"TrafficDirection":"egress","RuleNumber":1,"RuleAction":"accept","SourcePortRange":{"FromPort":53,"ToPort":1024}}],
   "NetworkServices":["amazon-dns"],"Description":"d","Tags":[{"Key":"team","Value":"x"},{"Key":"Name","Value":"web"}]}]}`
 
-func TestReadFilterList(t *testing.T) {
+func TestReadFilters(t *testing.T) {
 	t.Parallel()
-	got, err := ReadFilterList(strings.NewReader(oneFilter))
+	got, err := ReadFilters(strings.NewReader(oneFilter))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(filters) != 2 || filters["tmf-1"] == nil || filters["tmf-2"].Name != "tmf-2" {
+	if len(filters) != 2 || filters[0].ID != "tmf-1" || filters[1].Rules.Name != "tmf-2" {
 		t.Errorf("%v", filters)
 	}
 	none, err := ReadFilters(strings.NewReader(`{"TrafficMirrorFilters":[]}`))
@@ -175,9 +175,9 @@ func FuzzReadFilters(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for id, filter := range filters {
-			if err := filter.Check(); err != nil {
-				t.Errorf("%s: %v", id, err)
+		for _, filter := range filters {
+			if err := filter.Rules.Check(); err != nil {
+				t.Errorf("%s: %v", filter.ID, err)
 			}
 		}
 	})

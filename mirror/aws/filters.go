@@ -51,24 +51,10 @@ type ruleForm struct {
 
 type portRangeForm struct{ FromPort, ToPort int }
 
-// ReadFilters reads what `aws ec2 describe-traffic-mirror-filters` prints, by
-// TrafficMirrorFilterId. See Filter.Services for what the rules do not say.
-func ReadFilters(r io.Reader) (map[string]*mirror.Filter, error) {
-	list, err := ReadFilterList(r)
-	if err != nil {
-		return nil, err
-	}
-	filters := make(map[string]*mirror.Filter, len(list))
-	for _, filter := range list {
-		filters[filter.ID] = filter.Rules
-	}
-	return filters, nil
-}
-
-// ReadFilterList reads the same as ReadFilters, with all that is known of a filter
-// and in the order of the input. Of an input that is JSON all errors come joined,
-// each with filter, direction and rule number.
-func ReadFilterList(r io.Reader) ([]Filter, error) {
+// ReadFilters reads what `aws ec2 describe-traffic-mirror-filters` prints, in its
+// order. Of an input that is JSON all errors come joined, each with filter, direction
+// and rule number.
+func ReadFilters(r io.Reader) ([]Filter, error) {
 	forms, err := readPages(r, "describe-traffic-mirror-filters", func(p *page) []filterForm { return p.TrafficMirrorFilters })
 	if err != nil {
 		return nil, err
