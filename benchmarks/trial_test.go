@@ -11,12 +11,16 @@ import (
 	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
-// needRig skips what cannot make namespaces, or has no CPU to receive on.
+// needRig skips what cannot make namespaces, has no CPU to receive on, or does not see
+// the threads that it has to pin.
 func needRig(t *testing.T) {
 	t.Helper()
 	labtest.NeedRoot(t, "makes network namespaces")
 	if _, err := os.Stat("/sys/devices/system/cpu/cpu1"); err != nil {
 		t.Skip("needs two CPUs")
+	}
+	if name, err := os.ReadFile("/proc/2/comm"); err != nil || string(name) != "kthreadd\n" {
+		t.Skip("needs the kernel's threads in /proc: not in a PID namespace of one's own, as a container's")
 	}
 }
 

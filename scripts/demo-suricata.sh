@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [ "$(id -u)" -eq 0 ] || { echo 'demo-suricata: needs root: sudo make demo-suricata' >&2; exit 1; }
+scripts/install-deps.sh demo
 scripts/install-suricata.sh
 xdpeel=${XDPEEL:-./xdpeel}
 [ -x "$xdpeel" ] || make build >/dev/null

@@ -4,6 +4,7 @@
 # there already.
 #
 #   scripts/install-deps.sh test        run the tests: tshark and tcpdump as second opinions
+#   scripts/install-deps.sh demo        show an IDS fed by xdpeel, but for the IDS
 #   scripts/install-deps.sh bench       measure: what xdpeel is compared with
 #   scripts/install-deps.sh generate    compile the BPF object and the native judge
 set -euo pipefail
@@ -22,6 +23,12 @@ missing=()
 for purpose in "$@"; do
 	case $purpose in
 	test)
+		need ip iproute2
+		need sysctl procps
+		need ethtool ethtool
+		need mkfs.ext4 e2fsprogs
+		need zstd zstd
+		need xz xz-utils
 		need tshark tshark
 		need capinfos wireshark-common
 		need tcpdump tcpdump
@@ -29,7 +36,12 @@ for purpose in "$@"; do
 		need promtool prometheus
 		need systemd-analyze systemd
 		;;
+	demo)
+		need ip iproute2
+		need sysctl procps
+		;;
 	bench)
+		need ip iproute2
 		need tcpdump tcpdump
 		need dumpcap wireshark-common
 		need xdpdump xdp-tools
