@@ -9,6 +9,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZ_DURATION ?= 60s
 SOAK_DURATION ?= 5m
 SOAK_SEED ?= $(shell date +%s)
+SOAK_MINUTES ?= 60
+KERNEL ?= 6.18
 export CGO_ENABLED := 0
 
 .PHONY: help
@@ -47,6 +49,11 @@ fuzz: ## let the kernel, its C compiled natively and the reference judge the sam
 .PHONY: soak
 soak: ## have a storm of faults go over a daemon, as root (SOAK_DURATION=5m; SOAK_SEED=n for one that was)
 	SOAK_DURATION=$(SOAK_DURATION) SOAK_SEED=$(SOAK_SEED) go test ./cmd/xdpeel -run '^TestFaultStorm$$' -count=1 -v -timeout 0
+
+.PHONY: soak-vm
+soak-vm: ## likewise in a QEMU guest, where clocks, CPUs and memory fail too (KERNEL=6.18; SOAK_MINUTES=60 is its end)
+	scripts/vm/matrix.sh --kernel $(KERNEL) --memory 2048 --timeout $(SOAK_MINUTES) --program ./cmd/xdpeel \
+		--env SOAK_DURATION=$(SOAK_DURATION) --env SOAK_SEED=$(SOAK_SEED) --run '^TestFaultStorm$$' ./cmd/xdpeel
 
 .PHONY: bench
 bench: ## measure xdpeel beside what people use today, and write the report (as root, some 35 minutes)

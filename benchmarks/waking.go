@@ -38,7 +38,7 @@ func newWakingBench() (*wakingBench, error) {
 
 // read reads until the reader is stopped.
 func (b *wakingBench) read() error {
-	batch := mirror.NewBatch(mirror.BatchPackets, mirror.BatchBytes)
+	batch := mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)
 	for {
 		batch.Reset()
 		err := b.reader.Read(batch)

@@ -6,16 +6,27 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+
+	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
+// In place of tests the test binary does other things, in a process of its own: there
+// are places with no other program.
+//
 // groupVariable names a file cgroup.procs: the test binary enters that group and
-// becomes the command of its arguments. No shell is needed, and in some places there
-// is none.
-const groupVariable = "XDPEEL_TEST_GROUP"
+// becomes the command of its arguments. With hogVariable it takes all memory.
+const (
+	groupVariable = "XDPEEL_TEST_GROUP"
+	hogVariable   = "XDPEEL_TEST_HOG"
+)
 
 func TestMain(m *testing.M) {
 	if procs := os.Getenv(groupVariable); procs != "" {
 		fmt.Fprintln(os.Stderr, enterAndBecome(procs, os.Args[1:]))
+		os.Exit(1)
+	}
+	if os.Getenv(hogVariable) != "" {
+		fmt.Fprintln(os.Stderr, takeAllMemory())
 		os.Exit(1)
 	}
 	status := m.Run()
@@ -29,6 +40,11 @@ func TestMain(m *testing.M) {
 func enterAndBecome(procs string, command []string) error {
 	if err := os.WriteFile(procs, []byte("0"), 0); err != nil {
 		return err
+	}
+	if labtest.IsGuest() {
+		if err := spare(likeMost); err != nil {
+			return err
+		}
 	}
 	if err := os.Unsetenv(groupVariable); err != nil {
 		return err

@@ -37,6 +37,8 @@ type storm struct {
 	source *stormSource
 	reader *stormListener // nil: nobody reads the veth
 	tap    stormTap
+	steps  clockSteps
+	events []stormEvent
 
 	daemon *process
 	before *process // the daemon before; nil: there was none
@@ -53,7 +55,7 @@ type storm struct {
 
 // noteAge is how old a killed daemon's notes may be (docs/run.md): half a second, and
 // what it takes to be given a CPU on a machine with more to do.
-const noteAge = 2 * time.Second
+var noteAge = labtest.Slowly(2 * time.Second)
 
 // A daemon through which a storm goes loses nothing uncounted, counts nothing twice,
 // and holds in the end what a new one holds.
@@ -84,11 +86,19 @@ func newStorm(t *testing.T, seed uint64) *storm {
 		t: t, rand: rand.New(rand.NewPCG(seed, 0)), wire: newWire(t), ids: newConsumer(t), group: newMemoryGroup(t),
 		dir: t.TempDir(), disk: t.TempDir(), binary: buildBinary(t),
 		begun: time.Now(), shape: stormShapes[0], open: make(map[string]func()), seen: make(kernelObjects),
-		tap: stormTap{isNew: once()},
+		tap: stormTap{isNew: once()}, events: stormEvents,
+	}
+	again := "make soak"
+	if inGuest(t) {
+		s.events = slices.Concat(stormEvents, machineEvents)
+		again = "make soak-vm"
+		if err := spare(spareMe); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("replay: make soak SOAK_SEED=%d\n%s", seed, strings.Join(s.log, "\n"))
+			t.Logf("replay: %s SOAK_SEED=%d\n%s", again, seed, strings.Join(s.log, "\n"))
 			if s.before != nil {
 				t.Logf("the last daemon but one said:\n%s", s.before.stderr)
 			}
@@ -150,13 +160,13 @@ func (s *storm) say(format string, args ...any) {
 func (s *storm) step() {
 	s.t.Helper()
 	total := 0
-	for _, event := range stormEvents {
+	for _, event := range s.events {
 		total += event.weight
 	}
 	n := s.rand.IntN(total)
-	i := slices.IndexFunc(stormEvents, func(e stormEvent) bool { n -= e.weight; return n < 0 })
-	s.say("%s", stormEvents[i].name)
-	stormEvents[i].do(s)
+	i := slices.IndexFunc(s.events, func(e stormEvent) bool { n -= e.weight; return n < 0 })
+	s.say("%s", s.events[i].name)
+	s.events[i].do(s)
 	s.look()
 	time.Sleep(s.some(300 * time.Millisecond))
 }
@@ -217,13 +227,18 @@ func (s *storm) end(signal syscall.Signal) {
 		s.t.Errorf("%v; said %s", err, s.daemon.stderr)
 	}
 	if signal == syscall.SIGKILL {
-		s.kills++
-		lost := s.source.since(time.Now().Add(-noteAge))
-		s.margin += lost
-		for name, account := range s.last.Outputs { // what may be missing now
-			if name != "ids" {
-				account.Offered -= min(account.Offered, lost) // 0: nor the account itself
-			}
+		s.killed()
+	}
+}
+
+// killed notes what the daemon that was just killed may not have noted.
+func (s *storm) killed() {
+	s.kills++
+	lost := s.source.since(time.Now().Add(-noteAge))
+	s.margin += lost
+	for name, account := range s.last.Outputs { // what may be missing now
+		if name != "ids" {
+			account.Offered -= min(account.Offered, lost) // 0: nor the account itself
 		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/lab/corpus"
 	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -103,6 +104,7 @@ func (s *storm) checkEnd() {
 	for _, name := range []string{"all", "extra", "packed"} {
 		s.checkFiles(name)
 	}
+	s.checkClock()
 	s.checkTap()
 	s.detach()
 	s.checkNothingLeft()
@@ -147,8 +149,17 @@ func (s *storm) checkFiles(output string) {
 	paths, _ := filepath.Glob(filepath.Join(s.disk, output+"*"))
 	in := make(map[uint64]string)
 	for _, path := range paths {
-		for _, frame := range readFrames(s.t, s.unpacked(path)) {
-			n := stormNumber(frame)
+		frames, err := corpus.Frames(s.unpacked(path))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		before := int64(0)
+		for _, frame := range frames {
+			if frame.Time < before {
+				s.t.Errorf("in %s the time goes back by %d ns", path, before-frame.Time)
+			}
+			before = frame.Time
+			n := stormNumber(frame.Data)
 			if other, twice := in[n]; twice {
 				s.t.Fatalf("packet %d is in %s and in %s", n, other, path)
 			}

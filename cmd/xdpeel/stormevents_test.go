@@ -30,13 +30,13 @@ var stormEvents = []stormEvent{
 	{"consumer's end down or up", 2, trouble("consumer's end down or up", (*storm).theirsDown)},
 	{"mirrored interface with a smaller MTU", 1, trouble("mirrored interface with a smaller MTU", (*storm).smallMTU)},
 	{"consumer's end with a smaller MTU", 1, trouble("consumer's end with a smaller MTU", (*storm).theirSmallMTU)},
+	{"tap down or up", 1, trouble("tap down or up", (*storm).tapDown)},
+	{"tap gone or back", 1, trouble("tap gone or back", (*storm).tapGone)},
 	{"disk full or not", 3, trouble("disk full or not", (*storm).fillDisk)},
 	{"mirrored interface deleted and made again", 2, (*storm).remake},
 	{"SIGKILL while the mirrored interface is gone", 1, (*storm).killWithoutInterface},
 	{"consumer killed and started again", 1, (*storm).anotherReader},
 	{"consumer's namespace killed and made again", 1, (*storm).anotherNamespace},
-	{"tap down and up", 1, (*storm).tapDown},
-	{"tap deleted and made again", 1, (*storm).remakeTap},
 	{"reader of the socket", 2, (*storm).readSocket},
 	{"reload", 5, (*storm).reload},
 	{"bad reload", 2, (*storm).reloadBad},
@@ -158,7 +158,7 @@ func (s *storm) fillDisk() (end func()) {
 
 // backPatience is how long it takes until the program is on an interface that is
 // back: docs/run.md says two seconds, and the machine may have other things to do.
-const backPatience = 4 * time.Second
+var backPatience = labtest.Slowly(4 * time.Second)
 
 func (s *storm) remake() {
 	s.t.Helper()

@@ -15,7 +15,7 @@ import (
 	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
-// stormSource sends numbered packets of some sizes, two thousand a second, whatever
+// stormSource sends numbered packets of some sizes, two thousand a second or so, whatever
 // becomes of the wire. No number is sent twice.
 type stormSource struct {
 	wire  *wire
@@ -38,10 +38,9 @@ type sentAt struct {
 	sent uint64
 }
 
-const (
-	stormPause = 400 * time.Microsecond // between two packets
-	numberAt   = 14 + 20 + 8            // of an inner frame: its UDP payload
-)
+var stormPause = labtest.Slowly(400 * time.Microsecond) // between two packets
+
+const numberAt = 14 + 20 + 8 // of an inner frame: its UDP payload
 
 func (w *wire) startSource() *stormSource {
 	x := &stormSource{wire: w}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"time"
+	"errors"
 
 	"github.com/vishvananda/netlink"
 
@@ -11,23 +11,25 @@ import (
 // stormTap is a pair in the daemon's namespace: the output `tap` sends out of the
 // interface tap, and what arrives at the other end is received, throughout the storm.
 type stormTap struct {
-	pair     *lab.Pair
 	listener *stormListener
 	isNew    func(n uint64) bool // of a packet's number
 	got      uint64              // what came out of taps that are gone
 	dropped  uint64              // by the kernel on its way there: the output may know of it or not
 }
 
-// openTap makes the pair.
+// openTap makes the pair. Its name is what the output looks for: it gets that when
+// somebody receives.
 func (s *storm) openTap() {
 	s.t.Helper()
 	namespace := s.wire.far.Namespace
-	pair, err := lab.NewPair(namespace, namespace, lab.VethOptions{NameA: "tap", NameB: "sensor", MTU: 1500, OffloadsOff: true})
-	if err != nil {
+	if _, err := lab.NewPair(namespace, namespace, lab.VethOptions{NameA: "nameless", NameB: "sensor", MTU: 1500, OffloadsOff: true}); err != nil {
 		s.t.Fatal(err)
 	}
-	s.tap.pair = pair
 	s.tap.listener = listenStorm(s.t, namespace, "sensor", s.tap.isNew)
+	s.change(namespace, "nameless", func(iface netlink.Link) error {
+		return errors.Join(netlink.LinkSetDown(iface), netlink.LinkSetName(iface, "tap"), netlink.LinkSetUp(iface))
+	})
+	s.awaitUp(namespace, "tap")
 }
 
 // closeTap counts what came, and takes the pair away.
@@ -53,21 +55,23 @@ func (s *storm) checkTap() {
 	}
 }
 
-func (s *storm) tapDown() {
+func (s *storm) tapDown() (end func()) {
 	s.t.Helper()
+	if s.tap.listener == nil { // it is gone
+		return func() {}
+	}
 	s.change(s.wire.far.Namespace, "tap", netlink.LinkSetDown)
-	time.Sleep(s.some(time.Second))
-	s.change(s.wire.far.Namespace, "tap", netlink.LinkSetUp)
-	s.awaitUp(s.wire.far.Namespace, "tap")
+	return func() {
+		s.change(s.wire.far.Namespace, "tap", netlink.LinkSetUp)
+		s.awaitUp(s.wire.far.Namespace, "tap")
+	}
 }
 
-func (s *storm) remakeTap() {
+func (s *storm) tapGone() (end func()) {
 	s.t.Helper()
 	s.calm()
-	s.rest()
+	s.rest() // so that all is counted
 	s.closeTap()
 	s.source.resume()
-	time.Sleep(s.some(time.Second))
-	s.openTap()
-	s.awaitReady()
+	return s.openTap
 }

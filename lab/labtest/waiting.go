@@ -4,12 +4,24 @@
 package labtest
 
 import (
+	"os"
 	"testing"
 	"time"
 )
 
 // Patience is how long a test waits for what should happen at once.
-const Patience = 20 * time.Second
+var Patience = Slowly(20 * time.Second)
+
+// IsGuest says whether the environment calls the machine a guest of scripts/vm.
+func IsGuest() bool { return os.Getenv("XDPEEL_VM") == "1" }
+
+// Slowly is how long something may take here that takes d elsewhere: a guest is emulated.
+func Slowly(d time.Duration) time.Duration {
+	if IsGuest() {
+		return 5 * d
+	}
+	return d
+}
 
 // Eventually waits until something holds, for as long as Patience.
 func Eventually(t testing.TB, what string, holds func() bool) {

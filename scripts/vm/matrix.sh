@@ -15,6 +15,10 @@ usage() {
 		  --run REGEXP       only these tests
 		  --short            leave out what takes an emulated CPU long
 		  --accel ACCEL      QEMU accelerator (tcg,thread=single)
+		  --memory MIB       of each guest (1024)
+		  --timeout MINUTES  after which a guest is killed (14)
+		  --env NAME=VALUE   in the tests' environment (repeatable)
+		  --program PACKAGE  goes into the guests too; XDPEEL_BINARY names it there
 		  --self-test        test the guests themselves instead of packages
 
 		environment:
@@ -30,11 +34,11 @@ logs=$XDPEEL_KERNEL_CACHE/logs
 corpus=$(realpath -m "${XDPEEL_CORPUS:-$module/../shared/corpus}")
 
 releases=() packages=() run_flags=() test_flags=() wiring=()
-nics='' self_test=''
+nics='' self_test='' program=''
 tested=0 failed=0
 
 # The guest is killed last, so that a test which hangs can still tell where.
-guest_timeout=14m test_timeout=13m
+minutes=14
 
 parse_arguments() {
 	while [ $# -gt 0 ]; do
@@ -43,6 +47,10 @@ parse_arguments() {
 		--nics) nics=${2-} ;;
 		--run) test_flags+=(-test.run "${2-}") ;;
 		--accel) run_flags+=(-accel "${2-}") ;;
+		--memory) run_flags+=(-memory "${2-}") ;;
+		--timeout) minutes=${2-} ;;
+		--env) run_flags+=(-env "${2-}") ;;
+		--program) program=${2-} ;;
 		--self-test) self_test=yes && shift && continue ;;
 		--short) test_flags+=(-test.short) && shift && continue ;;
 		-h | --help) usage && exit ;;
@@ -106,14 +114,15 @@ test_package() {
 	local kernel=$1 package=$2 status=0
 	local below=${package#"$module_path"}
 	local log=$logs/${kernel##*/}/${package//\//_}${nics:+.$nics}.log
-	local flags=(-kernel "$kernel" -timeout "$guest_timeout" -dir "/xdpeel$below"
+	local flags=(-kernel "$kernel" -timeout "${minutes}m" -dir "/xdpeel$below"
 		-env XDPEEL_VM=1 -env "XDPEEL_VM_NICS=$nics" -add "$module/go.mod:/xdpeel/go.mod" "${run_flags[@]}")
 	[ -z "$nics" ] || flags+=(-nics "$nics")
 	[ ! -d "$module$below/testdata" ] || flags+=(-add "$module$below/testdata:/xdpeel$below/testdata")
+	[ -z "$program" ] || flags+=(-add "$work/program:/bin/program" -env XDPEEL_BINARY=/bin/program)
 	[ ! -d "$corpus" ] || flags+=(-add "$corpus:/corpus" -env XDPEEL_CORPUS=/corpus)
 	SECONDS=0
 	logged "$log" "${wiring[@]}" "$work/run" "${flags[@]}" \
-		"$(test_binary "$package")" -test.v -test.timeout "$test_timeout" "${test_flags[@]}" || status=$?
+		"$(test_binary "$package")" -test.v -test.timeout "$((minutes - 1))m" "${test_flags[@]}" || status=$?
 	summarise "$status" "${kernel##*/}" ".$below" "$SECONDS" "$log"
 }
 
@@ -137,6 +146,7 @@ build() {
 		return
 	fi
 	go build -o "$work/run" ./scripts/vm/run
+	[ -z "$program" ] || go build -o "$work/program" "$program"
 	local package list
 	list=$(go list "${packages[@]}")
 	mapfile -t packages <<<"$list"

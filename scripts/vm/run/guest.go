@@ -55,6 +55,10 @@ func mountAll() error {
 			return fmt.Errorf("mount %s: %w", m.dir, err)
 		}
 	}
+	// Groups that are made may have their memory limited.
+	if err := os.WriteFile("/sys/fs/cgroup/cgroup.subtree_control", []byte("+memory"), 0); err != nil {
+		return fmt.Errorf("let control groups limit memory: %w", err)
+	}
 	return nil
 }
 

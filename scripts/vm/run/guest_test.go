@@ -141,7 +141,7 @@ func guest(t *testing.T, act string) *machine {
 		t.Fatal(err)
 	}
 	return &machine{
-		kernel: kernel, accel: defaultAccel, timeout: 2 * time.Minute,
+		kernel: kernel, accel: defaultAccel, memory: defaultMemory, timeout: 2 * time.Minute,
 		binary: self, env: []string{actVariable + "=" + act}, dir: "/there",
 	}
 }

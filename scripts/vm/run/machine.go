@@ -22,8 +22,8 @@ const (
 	// while they patch their own code, which attaching generic XDP makes them do.
 	defaultAccel = "tcg,thread=single"
 
-	cpus   = 2
-	memory = "1024" // MiB
+	cpus          = 2
+	defaultMemory = 1024 // MiB
 
 	// A panic or an oops ends the guest: -no-reboot makes QEMU leave instead of
 	// booting again.
@@ -41,6 +41,7 @@ const (
 type machine struct {
 	kernel  string        // directory with vmlinux and modules
 	accel   string        // QEMU accelerator
+	memory  uint          // MiB
 	nics    []nic         // each kind is there twice
 	timeout time.Duration // from power-on to power-off
 	binary  string        // path on the host
@@ -111,7 +112,7 @@ func (m *machine) boot(ctx context.Context, stdout io.Writer, initramfs, console
 func (m *machine) qemuArguments() []string {
 	descriptor := func(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 	args := []string{
-		"-accel", m.accel, "-cpu", "max", "-machine", "q35", "-m", memory, "-smp", strconv.Itoa(cpus),
+		"-accel", m.accel, "-cpu", "max", "-machine", "q35", "-m", strconv.FormatUint(uint64(m.memory), 10), "-smp", strconv.Itoa(cpus),
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", filepath.Join(m.kernel, "vmlinux"), "-append", kernelParameters,
 		"-initrd", descriptor(fdInitramfs),

@@ -58,6 +58,7 @@ func parseFlags(args []string) (*machine, error) {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.StringVar(&m.kernel, "kernel", "", "`directory` with vmlinux and modules, as fetch-kernel.sh makes it")
 	flags.StringVar(&m.accel, "accel", defaultAccel, "QEMU's `accelerator`, such as kvm")
+	flags.UintVar(&m.memory, "memory", defaultMemory, "the guest's memory in `MiB`")
 	flags.DurationVar(&m.timeout, "timeout", 10*time.Minute, "the guest is killed after this long")
 	flags.StringVar(&m.dir, "dir", "/tmp", "`directory` in the guest where the binary runs")
 	flags.Func("nics", "`kinds` of network cards, separated by commas: "+nicKinds(), func(list string) (err error) {
