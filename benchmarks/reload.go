@@ -93,7 +93,7 @@ func (b *reloadBench) send(ctx context.Context, stop <-chan struct{}) error {
 // stopped and the rings are empty.
 func (b *reloadBench) watch() error {
 	return lab.OnCPU(receiverCPU, func() error {
-		batch := mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)
+		batch := mirror.NewBatch(mirror.BatchPackets, mirror.BatchBytes)
 		judge := reloadOutput(0)
 		for {
 			batch.Reset()

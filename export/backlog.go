@@ -37,8 +37,8 @@ type segment struct {
 // What memory is taken by a batch of the backlog, and by an output of files besides
 // that: its buffer, and the index of a part that its own sampling or snap length made.
 const (
-	SegmentBytes = mirror.CaptureBytes + mirror.CapturePackets*mirror.PacketBytes
-	FileBytes    = bufferSize + mirror.CapturePackets*mirror.PacketBytes
+	SegmentBytes = mirror.BatchBytes + mirror.BatchPackets*mirror.PacketBytes
+	FileBytes    = bufferSize + mirror.BatchPackets*mirror.PacketBytes
 )
 
 // NewBacklog returns a backlog whose row takes at most so many bytes, but has at
@@ -113,7 +113,7 @@ func (b *Backlog) take() *segment {
 		s.published, s.named, s.givenUp = nil, 0, false
 		return s
 	}
-	return &segment{Batch: mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)}
+	return &segment{Batch: mirror.NewBatch(mirror.BatchPackets, mirror.BatchBytes)}
 }
 
 // giveUp takes the oldest batch away from all that have not read it.

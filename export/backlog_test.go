@@ -77,7 +77,7 @@ func TestBacklogOverrun(t *testing.T) {
 	}
 	var got []uint64
 	for range 10 {
-		feed.feed(mirror.CapturePackets, 64, always(0b11))
+		feed.feed(mirror.BatchPackets, 64, always(0b11))
 		numbers, err := drain(quick)
 		if err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func TestBacklogOverrun(t *testing.T) {
 	if diff := cmp.Diff(named[len(named)-len(late):], late); diff != "" {
 		t.Errorf("a slow one has not the newest packets (-want +got):\n%s", diff)
 	}
-	if lost := stalled.Lost(); lost != uint64(len(named)-len(late)) || len(late) < 2*mirror.CapturePackets {
+	if lost := stalled.Lost(); lost != uint64(len(named)-len(late)) || len(late) < 2*mirror.BatchPackets {
 		t.Errorf("%d lost and %d read of %d", lost, len(late), len(named))
 	}
 	var bySession uint64

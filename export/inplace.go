@@ -5,11 +5,18 @@ import "github.com/xdpeel/xdpeel/mirror"
 // blockSpace is what the block of a packet has around its data, if it has no comment.
 var blockSpace = mirror.Space{Before: packetHeaderSize, After: packetTrailerSize}
 
+// What a batch for one File alone holds. It is written at once and need not wait for
+// others, so it is small: what the reader has put there is still in a near cache.
+const (
+	captureBatchPackets = 1024
+	captureBatchBytes   = 256 << 10
+)
+
 // NewCaptureBatch returns a batch for one File alone: it leaves space in which a File
 // of pcapng makes its blocks, so that the bytes of packets are written from where the
-// reader put them.
+// reader put them. It has room for one packet of the largest.
 func NewCaptureBatch() *mirror.Batch {
-	return mirror.NewSpacedBatch(mirror.CapturePackets, mirror.CaptureBytes, blockSpace)
+	return mirror.NewSpacedBatch(captureBatchPackets, captureBatchBytes, blockSpace)
 }
 
 // inPlace is how far a File is with a batch in which it makes blocks in place. While

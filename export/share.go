@@ -29,7 +29,7 @@ func (s *Share) Of(b *mirror.Batch) (part *mirror.Batch, named int) {
 		return b, len(b.Packets)
 	}
 	if n := len(b.Packets); cap(s.batch.Packets) < n {
-		s.batch.Packets = make([]mirror.Packet, 0, max(n, mirror.CapturePackets))
+		s.batch.Packets = make([]mirror.Packet, 0, max(n, mirror.BatchPackets))
 	}
 	s.batch.Packets = s.batch.Packets[:0]
 	for i := range b.Packets {

@@ -17,7 +17,7 @@ import (
 const streamBufferSize = 128 << 10
 
 // StreamBytes is the memory that a Stream takes besides a batch of the backlog.
-const StreamBytes = 2*streamBufferSize + mirror.CapturePackets*mirror.PacketBytes
+const StreamBytes = 2*streamBufferSize + mirror.BatchPackets*mirror.PacketBytes
 
 // StreamOptions say what a Stream holds, and who reads it.
 type StreamOptions struct {

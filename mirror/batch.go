@@ -23,12 +23,12 @@ func (s Space) Around(n int) int {
 	return s.Before + (n+3)&^3 + s.After
 }
 
-// What a batch of a capture holds: some milliseconds of packets at a million a
-// second, in so few bytes that they are still in the cache when they are written,
-// and at the least one packet of the largest.
+// What a batch holds that several read, or that comes out of a file: some milliseconds
+// of packets at a million a second, in so few bytes that they are still in the last cache
+// when they are written, and at the least one packet of the largest.
 const (
-	CapturePackets = 4096
-	CaptureBytes   = 1 << 20
+	BatchPackets = 4096
+	BatchBytes   = 1 << 20
 )
 
 // PacketBytes is what a batch has for each packet besides its data.

@@ -104,7 +104,7 @@ type stripping struct {
 
 // decap strips the capture o.input. What was whole of a torn one is kept.
 func decap(ctx context.Context, env *environment, o *decapOptions) (err error) {
-	s := &stripping{names: namesOf(o.policy), batch: mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)}
+	s := &stripping{names: namesOf(o.policy), batch: mirror.NewBatch(mirror.BatchPackets, mirror.BatchBytes)}
 	in, name, err := openInput(ctx, env, o.input, s.push)
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func (j *joining) stop() {
 
 // run moves packets until the stream ends.
 func (j *joining) run() (err error) {
-	batch := mirror.NewBatch(mirror.CapturePackets, mirror.CaptureBytes)
+	batch := mirror.NewBatch(mirror.BatchPackets, mirror.BatchBytes)
 	for {
 		batch.Reset()
 		readErr := j.read(batch)
