@@ -70,11 +70,14 @@ func (b *wakingBench) load(ctx context.Context) (float64, error) {
 		return 0, err
 	}
 	packets, wakeups := b.packets.Load(), b.reader.Wakeups()
-	_, err = generator.Send(ctx, wakingRate, wakingRate)
+	sent, err := generator.Send(ctx, wakingRate, wakingRate)
 	if err := errors.Join(err, generator.Close()); err != nil {
 		return 0, err
 	}
-	time.Sleep(20 * time.Millisecond) // until the last has been read
+	// What the rig lost, if anything, is not waited for long.
+	for deadline := time.Now().Add(time.Second); b.packets.Load() < packets+sent.Packets && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 	return float64(b.packets.Load()-packets) / float64(b.reader.Wakeups()-wakeups), nil
 }
 
