@@ -112,8 +112,19 @@ func attempts(mode Mode) []attempt {
 // Attach puts the program on the interface name of the calling thread's network
 // namespace, in the best way that mode allows. It changes nothing else on the
 // host. It returns an error that wraps ErrNoInterface, an *OccupiedError if there
-// is a program already, or a *RefusedError.
-func (p *Program) Attach(name string, mode Mode) (*Attachment, error) {
+// is a program already, or a *RefusedError. For a program that may go away by itself it
+// waits, for busyPatience.
+func (p *Program) Attach(name string, mode Mode) (attached *Attachment, err error) {
+	for deadline := time.Now().Add(busyPatience); ; time.Sleep(10 * time.Millisecond) {
+		attached, err = p.AttachNow(name, mode)
+		if occupied := (*OccupiedError)(nil); !errors.As(err, &occupied) || !occupied.MayGo() || time.Now().After(deadline) {
+			return attached, err
+		}
+	}
+}
+
+// AttachNow is Attach without waiting.
+func (p *Program) AttachNow(name string, mode Mode) (*Attachment, error) {
 	iface, err := findInterface(name)
 	if err != nil {
 		return nil, err
@@ -121,7 +132,7 @@ func (p *Program) Attach(name string, mode Mode) (*Attachment, error) {
 	if adopted, err := p.adopt(iface, mode); err != nil || adopted != nil {
 		return adopted, err
 	}
-	if holder, err := awaitFree(iface); err != nil {
+	if holder, err := holderOf(iface); err != nil {
 		return nil, err
 	} else if holder != nil {
 		return nil, &OccupiedError{name, *holder}
@@ -139,17 +150,6 @@ func (p *Program) Attach(name string, mode Mode) (*Attachment, error) {
 		refusals = append(refusals, *refusal)
 	}
 	return nil, &RefusedError{name, refusals}
-}
-
-// awaitFree returns the program that an interface carries, nil without. For one that is
-// xdpeel's, or may be, it waits for busyPatience: nobody may hold it any more.
-func awaitFree(iface netlink.Link) (*Holder, error) {
-	for deadline := time.Now().Add(busyPatience); ; time.Sleep(10 * time.Millisecond) {
-		holder, err := holderOf(iface)
-		if err != nil || holder == nil || !holder.Ours && !holder.Hidden || time.Now().After(deadline) {
-			return holder, err
-		}
-	}
 }
 
 // try attaches in one way, or tells why that is refused.

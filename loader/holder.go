@@ -36,6 +36,10 @@ func (e *OccupiedError) Error() string {
 	return fmt.Sprintf("interface %q already carries the XDP program %q (id %d)", e.Interface, e.Holder.Name, e.Holder.ID)
 }
 
+// MayGo says whether the program may go away by itself: it is xdpeel's, or may be, and
+// nobody may hold it any more.
+func (e *OccupiedError) MayGo() bool { return e.Holder.Ours || e.Holder.Hidden }
+
 // holderOf returns the program that an interface carries, or nil.
 func holderOf(iface netlink.Link) (*Holder, error) {
 	current, err := netlink.LinkByIndex(iface.Attrs().Index)

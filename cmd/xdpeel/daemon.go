@@ -129,7 +129,7 @@ func (d *daemon) attach(c *config.Config) error {
 	for _, name := range c.Interfaces {
 		w := watch(name, loader.Mode(c.Mode), d.log)
 		d.interfaces = append(d.interfaces, w)
-		err := w.attach(d.program)
+		err := w.attach(d.program.Attach)
 		switch {
 		case errors.Is(err, loader.ErrNoInterface):
 			absent = append(absent, err)

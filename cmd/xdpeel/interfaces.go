@@ -20,6 +20,7 @@ type watchedInterface struct {
 	log  *slog.Logger
 
 	refusal  string    // why it cannot be attached to, as logged last
+	wasBusy  bool      // a program that may go away by itself was on it at the check before
 	retryAt  time.Time // after a refusal
 	takenOff bool      // somebody took the program off, and will have had a reason
 
@@ -32,16 +33,16 @@ func watch(name string, wish loader.Mode, log *slog.Logger) *watchedInterface {
 	return &watchedInterface{name: name, wish: wish, mode: wish, log: log.With("interface", name)}
 }
 
-// attach puts the program on the interface.
-func (w *watchedInterface) attach(program *loader.Program) error {
-	attachment, err := program.Attach(w.name, w.wish)
+// attach puts the program on the interface, by Attach or AttachNow.
+func (w *watchedInterface) attach(by func(string, loader.Mode) (*loader.Attachment, error)) error {
+	attachment, err := by(w.name, w.wish)
 	if err != nil {
 		return err
 	}
 	for _, refusal := range attachment.Refusals {
 		w.log.Warn("a better mode is not to be had", "reason", refusal.String(), "hint", cmp.Or(refusal.Remedy, "`xdpeel doctor -i "+w.name+"` tells more"))
 	}
-	w.refusal = ""
+	w.refusal, w.wasBusy = "", false
 	w.set(attachment)
 	w.log.Info("attached", "mode", attachment.Mode, "adopted", attachment.Adopted)
 	return nil
@@ -83,15 +84,21 @@ func (w *watchedInterface) check(program *loader.Program, now time.Time) {
 }
 
 // attachAgain tries to attach. An interface that is not there is looked for at
-// every check; one that refuses costs more to ask, and is not asked so often.
+// every check; one that refuses costs more to ask, and is not asked so often. It does
+// not wait, since its caller has more to look after.
 func (w *watchedInterface) attachAgain(program *loader.Program, now time.Time) {
 	if w.takenOff || now.Before(w.retryAt) {
 		return
 	}
-	err := w.attach(program)
+	err := w.attach(program.AttachNow)
 	if err == nil || errors.Is(err, loader.ErrNoInterface) {
 		return
 	}
+	if occupied := (*loader.OccupiedError)(nil); errors.As(err, &occupied) && occupied.MayGo() && !w.wasBusy {
+		w.wasBusy = true // until the next check it may be free
+		return
+	}
+	w.wasBusy = false
 	w.retryAt = now.Add(retryInterval)
 	if err.Error() != w.refusal {
 		w.refusal = err.Error()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,6 +78,14 @@ func (p *process) end(signal syscall.Signal) {
 	if err := p.cmd.Wait(); err != nil && signal == syscall.SIGTERM {
 		p.t.Errorf("%v; said %s", err, p.stderr)
 	}
+}
+
+// awaitRead returns once the daemon and those before have read so many packets.
+func (p *process) awaitRead(t *testing.T, w *wire, packets uint64) {
+	t.Helper()
+	p.await("msg=listening")
+	d := &runningDaemon{running: p.running, wire: w, url: regexp.MustCompile(`http=(http://\S+)`).FindStringSubmatch(p.stderr.String())[1]}
+	labtest.Eventually(t, "the rings are read", func() bool { return d.statusLedger(t).Outputs["all"].Offered == packets })
 }
 
 // numbers sends packets that are numbered from 0 until it is told to stop, and
@@ -161,7 +170,9 @@ func TestRestarts(t *testing.T) {
 				}
 			}
 			sent := load.end()
-			time.Sleep(100 * time.Millisecond)
+			if len(test.signals) == 1 {
+				daemon.awaitRead(t, w, sent)
+			}
 			daemon.end(syscall.SIGTERM)
 			if got := <-received; got != sent {
 				t.Errorf("%d packets came to the consumer, %d were sent", got, sent)
