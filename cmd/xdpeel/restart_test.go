@@ -80,11 +80,16 @@ func (p *process) end(signal syscall.Signal) {
 	}
 }
 
+// asked is the daemon to be asked for its pages.
+func (p *process) asked(w *wire) *runningDaemon {
+	p.await("msg=listening")
+	return &runningDaemon{running: p.running, wire: w, url: regexp.MustCompile(`http=(http://\S+)`).FindStringSubmatch(p.stderr.String())[1]}
+}
+
 // awaitRead returns once the daemon and those before have read so many packets.
 func (p *process) awaitRead(t *testing.T, w *wire, packets uint64) {
 	t.Helper()
-	p.await("msg=listening")
-	d := &runningDaemon{running: p.running, wire: w, url: regexp.MustCompile(`http=(http://\S+)`).FindStringSubmatch(p.stderr.String())[1]}
+	d := p.asked(w)
 	labtest.Eventually(t, "the rings are read", func() bool { return d.statusLedger(t).Outputs["all"].Offered == packets })
 }
 
