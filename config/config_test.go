@@ -114,6 +114,34 @@ http: "[::1]:80"
 sessions:
   - {vni: 0x3039, source: "::ffff:10.0.0.1", name: "a b", mac: "0a:1b:2c:3d:4e:5f", snaplen: headers, sample: {one_in: 2}}
   - {vni: 12345, outputs: []}
+outputs: {a: {type: pcap, path: x}, b: {type: veth, interface: v, peer: w}, c: {type: pcap, path: y}}
+`)
+	want := &mirror.Policy{
+		Veths:        0b10,
+		AllowSources: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32"), netip.MustParsePrefix("2001:db8::/32")},
+		DropUnknown:  true, Seed: 1<<64 - 1,
+		Sessions: []mirror.SessionPolicy{
+			{
+				VNI: 12345, Source: netip.MustParseAddr("10.0.0.1"), Name: "a b", MAC: [6]byte{0x0a, 0x1b, 0x2c, 0x3d, 0x4e, 0x5f},
+				Snap: mirror.Snap{Headers: true}, Sample: mirror.Sampling{By: abi.SamplingByPacket, OneIn: 2}, Outputs: 0b111,
+			},
+			{VNI: 12345},
+		},
+	}
+	if diff := cmp.Diff(want, c.Policy, comparable); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]uint16{4789, 8472}, c.Judge.VXLANPorts); diff != "" || len(c.Judge.GENEVEPorts) != 0 || c.Judge.GENEVEPorts == nil {
+		t.Errorf("ports %+v", c.Judge)
+	}
+	if c.Mode != "native" || c.OnExit != OnExitDetach || c.HTTP != "[::1]:80" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestOutputValues(t *testing.T) {
+	t.Parallel()
+	c := parse(t, `
 outputs:
   a: {type: pcapng, path: x, rotate_size: 1.5kB, rotate_every: 1h30m, keep_size: 7kB, snaplen: headers}
   b: {type: veth, interface: v, peer: w}
@@ -140,25 +168,7 @@ outputs:
       part_size: 8MiB
       remove_local: true
 `)
-	want := &mirror.Policy{
-		Veths:        0b10,
-		AllowSources: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32"), netip.MustParsePrefix("2001:db8::/32")},
-		DropUnknown:  true, Seed: 1<<64 - 1,
-		Sessions: []mirror.SessionPolicy{
-			{
-				VNI: 12345, Source: netip.MustParseAddr("10.0.0.1"), Name: "a b", MAC: [6]byte{0x0a, 0x1b, 0x2c, 0x3d, 0x4e, 0x5f},
-				Snap: mirror.Snap{Headers: true}, Sample: mirror.Sampling{By: abi.SamplingByPacket, OneIn: 2}, Outputs: 0b111,
-			},
-			{VNI: 12345},
-		},
-	}
-	if diff := cmp.Diff(want, c.Policy, comparable); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff([]uint16{4789, 8472}, c.Judge.VXLANPorts); diff != "" || len(c.Judge.GENEVEPorts) != 0 || c.Judge.GENEVEPorts == nil {
-		t.Errorf("ports %+v", c.Judge)
-	}
-	wantOutputs := []Output{
+	want := []Output{
 		{
 			Name: "a", Type: OutputPcapng, Snap: mirror.Snap{Headers: true},
 			Files: Files{Path: "x", RotateSize: 1500, RotateEvery: 90 * time.Minute, KeepSize: 7000, OnRotateTimeout: time.Minute},
@@ -174,11 +184,8 @@ outputs:
 			},
 		}},
 	}
-	if diff := cmp.Diff(wantOutputs, c.Outputs, comparable); diff != "" {
+	if diff := cmp.Diff(want, c.Outputs, comparable); diff != "" {
 		t.Error(diff)
-	}
-	if c.Mode != "native" || c.OnExit != OnExitDetach || c.HTTP != "[::1]:80" {
-		t.Errorf("%+v", c)
 	}
 }
 

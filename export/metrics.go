@@ -117,14 +117,14 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(to, buildInfo, 1, m.build.Version, m.build.Revision, m.build.GoVersion)
 }
 
-// MaxSessions is how many configured sessions have series of their own. All later
+// maxSessions is how many configured sessions have series of their own. All later
 // ones of the configuration share series.
-const MaxSessions = 1000
+const maxSessions = 1000
 
 // What the label "vni" says of series that are of no one session.
 const (
 	anyVNI     = "any"    // of the default session
-	othersVNI  = "others" // of the sessions beyond MaxSessions
+	othersVNI  = "others" // of the sessions beyond maxSessions
 	noSessions = "none"   // of none that is configured now, or that had no room in the kernel's table
 )
 
@@ -136,7 +136,7 @@ func collectSessions(to chan<- prometheus.Metric, r *Reading) {
 	totals, stray := r.Ledger.Totals(r.Policy)
 	var others mirror.SessionAccount
 	for i := range totals {
-		if i >= MaxSessions {
+		if i >= maxSessions {
 			others.Add(totals[i])
 			continue
 		}

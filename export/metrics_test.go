@@ -125,7 +125,7 @@ func TestMetricsBounded(t *testing.T) {
 	t.Parallel()
 	reading := someReading()
 	reading.Policy = new(mirror.Policy)
-	for vni := range uint32(3 * MaxSessions) {
+	for vni := range uint32(3 * maxSessions) {
 		reading.Policy.Sessions = append(reading.Policy.Sessions, mirror.SessionPolicy{VNI: vni, Name: fmt.Sprint("s", vni)})
 		reading.Ledger.Sessions[mirror.Session{VNI: vni, Source: web.Source}] = mirror.SessionAccount{Packets: 2}
 		reading.Ledger.Sessions[mirror.Session{VNI: 1<<20 + vni, Source: web.Source}] = mirror.SessionAccount{Packets: 1}
@@ -140,8 +140,8 @@ func TestMetricsBounded(t *testing.T) {
 		if family.GetName() != "xdpeel_session_packets_total" {
 			continue
 		}
-		if n := len(family.Metric); n != MaxSessions+2 {
-			t.Errorf("%d series of sessions, want %d", n, MaxSessions+2)
+		if n := len(family.Metric); n != maxSessions+2 {
+			t.Errorf("%d series of sessions, want %d", n, maxSessions+2)
 		}
 		sum, want := 0.0, 0.0
 		for _, metric := range family.Metric {
@@ -189,7 +189,7 @@ func TestMetricsPage(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/metrics.md (-there are +the page has):\n%s", diff)
 	}
-	if !strings.Contains(page, strconv.Itoa(MaxSessions/1000)+",000, in its order") {
+	if !strings.Contains(page, strconv.Itoa(maxSessions/1000)+",000, in its order") {
 		t.Error("the page has another number of sessions")
 	}
 }

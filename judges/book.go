@@ -27,13 +27,13 @@ func newBook(seed, number uint64, policies int) *book {
 		list = append(list, maker.policy())
 	}
 	var err error
-	if b.policies, err = NewPolicies(list...); err != nil {
+	if b.policies, err = newPolicies(list...); err != nil {
 		panic(fmt.Sprintf("policies of book %d, seed %d: %v", number, seed, err)) // the generator's fault
 	}
 	return b
 }
 
-// FuzzPolicies are those that the fuzzer's inputs choose among.
-func FuzzPolicies() *Policies { return fuzzBook().policies }
+// fuzzPolicies are those that the fuzzer's inputs choose among.
+func fuzzPolicies() *Policies { return fuzzBook().policies }
 
 func fuzzBook() *book { return newBook(0, 0, maxPolicies) }

@@ -47,7 +47,7 @@ func (s Sanitizers) flags() []string {
 	}
 }
 
-// BuildServer compiles the judge that [OpenNative] starts and returns its path,
+// BuildServer compiles the judge that [openNative] starts and returns its path,
 // in directory. root is the directory of go.mod.
 func BuildServer(root, directory string, sanitizers Sanitizers) (string, error) {
 	return build(root, filepath.Join(directory, "server"), sanitizers, serverFiles)
@@ -56,7 +56,7 @@ func BuildServer(root, directory string, sanitizers Sanitizers) (string, error) 
 // BuildFuzzer compiles the libFuzzer program and returns its path, in directory,
 // and writes its policies beside it. root is the directory of go.mod.
 func BuildFuzzer(root, directory string) (string, error) {
-	if err := os.WriteFile(filepath.Join(directory, "policies"), FuzzPolicies().binary, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(directory, "policies"), fuzzPolicies().binary, 0o644); err != nil {
 		return "", fmt.Errorf("write policies: %w", err)
 	}
 	return build(root, filepath.Join(directory, "fuzz"), "fuzzer,"+Addresses, fuzzerFiles)

@@ -10,7 +10,7 @@ import (
 const exportedFrames = 4
 
 // Export writes generated sequences into directory, one a file, for the fuzzer
-// to start from; their policies are FuzzPolicies. Those of jumbo frames are left out: they slow it down.
+// to start from; their policies are fuzzPolicies. Those of jumbo frames are left out: they slow it down.
 func Export(directory string, seed uint64, count int) error {
 	generator := Generator{Seed: seed, Frames: exportedFrames, book: fuzzBook()}
 	var s Sequence

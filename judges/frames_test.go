@@ -53,7 +53,7 @@ func (s *Sequence) add(policy uint32, all ...[]byte) {
 
 func compiled(t *testing.T, list ...*mirror.Policy) *Policies {
 	t.Helper()
-	p, err := NewPolicies(list...)
+	p, err := newPolicies(list...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,9 @@ type Kernel struct {
 // kernelPrograms is how many configurations stay loaded: each holds a ring.
 const kernelPrograms = 32
 
-// OpenKernel returns a judge that loads the program when it is asked. It needs
+// openKernel returns a judge that loads the program when it is asked. It needs
 // root.
-func OpenKernel() *Kernel {
+func openKernel() *Kernel {
 	return &Kernel{programs: make(map[string]*kernelProgram)}
 }
 

@@ -29,9 +29,9 @@ type Native struct {
 	policies *Policies // that the process has
 }
 
-// OpenNative starts the program that BuildServer has built. report gets what the
+// openNative starts the program that BuildServer has built. report gets what the
 // sanitizers find.
-func OpenNative(server string, report io.Writer) (*Native, error) {
+func openNative(server string, report io.Writer) (*Native, error) {
 	command := exec.Command(server)
 	command.Stderr = report
 	question, err := command.StdinPipe()

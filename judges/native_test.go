@@ -33,7 +33,7 @@ func TestNativeDiesOfDefects(t *testing.T) {
 			t.Parallel()
 			server := buildBroken(t, test.file, test.right, test.wrong, Addresses)
 			var report strings.Builder
-			native, err := OpenNative(server, &report)
+			native, err := openNative(server, &report)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,7 +19,7 @@ func Open(names []string, server string) (*Panel, error) {
 	for _, name := range names {
 		switch name {
 		case "native":
-			native, err := OpenNative(server, os.Stderr)
+			native, err := openNative(server, os.Stderr)
 			if err != nil {
 				return nil, err
 			}
@@ -27,7 +27,7 @@ func Open(names []string, server string) (*Panel, error) {
 		case "mirror":
 			p.Judges = append(p.Judges, Reference{})
 		case "kernel":
-			p.Judges = append(p.Judges, OpenKernel())
+			p.Judges = append(p.Judges, openKernel())
 		default:
 			return nil, fmt.Errorf("open judge %q: there are %s", name, strings.Join(Names, ", "))
 		}
@@ -44,10 +44,10 @@ func Shortest(names []string) int {
 	return 0
 }
 
-// fuzzed returns FuzzPolicies, the same for all files.
+// fuzzed returns fuzzPolicies, the same for all files.
 func (p *Panel) fuzzed() *Policies {
 	if p.fuzzPolicies == nil {
-		p.fuzzPolicies = FuzzPolicies()
+		p.fuzzPolicies = fuzzPolicies()
 	}
 	return p.fuzzPolicies
 }

@@ -19,8 +19,8 @@ type Policies struct {
 	binary []byte // the form of native/policies.h
 }
 
-// NewPolicies compiles policies, of which there are 1 to 16.
-func NewPolicies(list ...*mirror.Policy) (*Policies, error) {
+// newPolicies compiles policies, of which there are 1 to 16.
+func newPolicies(list ...*mirror.Policy) (*Policies, error) {
 	if len(list) == 0 || len(list) > maxPolicies {
 		return nil, fmt.Errorf("make policies: %d of them, from 1 to %d are allowed", len(list), maxPolicies)
 	}

@@ -132,44 +132,55 @@ func TestSuccession(t *testing.T) {
 	sameFrames(t, want, c.receive(t, len(want)))
 
 	last := l.begin()
-	notes, err := last.program.pins.Notes()
-	if err != nil || string(notes[slotOfVeth]) != "ids" || len(notes) != 1 {
-		t.Errorf("notes %v, %v", notes, err)
-	}
-	batch := mirror.NewBatch(4096, 4<<20)
-	last.reader.Stop()
-	if err := last.reader.Read(batch); err != nil || len(batch.Packets) != len(want) {
-		t.Errorf("%d packets in the ring, want %d: %v", len(batch.Packets), len(want), err)
-	}
-	ledger, slots, err := last.program.Ledger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := uint64(len(want))
-	if ledger.Received != n || slots[slotOfVeth].Offered != n || slots[slotOfVeth].Delivered != n {
-		t.Errorf("%d received, veth %+v, want %d", ledger.Received, slots[slotOfVeth], n)
-	}
+	last.inherits(len(want))
 	if _, err := OpenPins(PinOptions{Root: l.root, Interfaces: []string{"other"}}); err != nil {
 		t.Error(err)
 	}
-	err = l.pair.B.Namespace.Do(func() error {
+	err := l.pair.B.Namespace.Do(func() error {
 		_, err := OpenPins(PinOptions{Root: l.root, Interfaces: []string{l.pair.B.Name}})
 		return err
 	})
 	if !errors.Is(err, ErrPinsInUse) {
 		t.Errorf("a second process at the same time: %v, want %v", err, ErrPinsInUse)
 	}
-	err = l.pair.B.Namespace.Do(func() error {
+	l.undo(last)
+}
+
+// inherits expects the note, the packets and the counts of those before, so many.
+func (i *incarnation) inherits(n int) {
+	i.t.Helper()
+	notes, err := i.program.pins.Notes()
+	if err != nil || string(notes[slotOfVeth]) != "ids" || len(notes) != 1 {
+		i.t.Errorf("notes %v, %v", notes, err)
+	}
+	batch := mirror.NewBatch(4096, 4<<20)
+	i.reader.Stop()
+	if err := i.reader.Read(batch); err != nil || len(batch.Packets) != n {
+		i.t.Errorf("%d packets in the ring, want %d: %v", len(batch.Packets), n, err)
+	}
+	ledger, slots, err := i.program.Ledger()
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	if want := uint64(n); ledger.Received != want || slots[slotOfVeth].Offered != want || slots[slotOfVeth].Delivered != want {
+		i.t.Errorf("%d received, veth %+v, want %d", ledger.Received, slots[slotOfVeth], n)
+	}
+}
+
+// undo takes all of the last one off, and looks for what is left.
+func (l *life) undo(last *incarnation) {
+	l.t.Helper()
+	err := l.pair.B.Namespace.Do(func() error {
 		return errors.Join(last.reader.Close(), last.attachment.Close(), last.consumer.Remove(), last.program.Unpin(), last.program.Close())
 	})
 	if err != nil {
-		t.Error(err)
+		l.t.Error(err)
 	}
-	if carries(t, l.pair.B) != 0 {
-		t.Error("the program is left on the interface")
+	if carries(l.t, l.pair.B) != 0 {
+		l.t.Error("the program is left on the interface")
 	}
 	if left, _ := filepath.Glob(filepath.Join(l.root, "*", "*", "*")); len(left) > 0 {
-		t.Errorf("pins are left: %v", left)
+		l.t.Errorf("pins are left: %v", left)
 	}
 }
 

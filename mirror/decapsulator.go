@@ -138,7 +138,7 @@ func (d *Decapsulator) take(p payload, key Session, session *session, wanted *Se
 		judgement.Outcome = abi.OutcomeSampledOut
 	} else {
 		judgement.Outcome = abi.OutcomeDelivered
-		judgement.Veths = d.policy.TakersOf(wanted, flow)
+		judgement.Veths = d.policy.takersOf(wanted, flow)
 		judgement.Packet.Outputs = wanted.Outputs &^ d.policy.Veths
 		judgement.Packet.Data = d.frame(p, wanted.Snap.length(&headers))
 		judgement.Captured = len(judgement.Packet.Data)

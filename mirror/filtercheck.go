@@ -25,7 +25,7 @@ func (f *Filter) checkRules(d abi.Direction, rules []Rule) error {
 	last := 0
 	for i := range rules {
 		rule := &rules[i]
-		err := rule.Check()
+		err := rule.check()
 		if rule.Number <= last {
 			err = errors.Join(err, fmt.Errorf("it follows rule %d: numbers ascend from 1", last))
 		}
@@ -37,8 +37,8 @@ func (f *Filter) checkRules(d abi.Direction, rules []Rule) error {
 	return errors.Join(errs...)
 }
 
-// Check returns what is wrong with a rule by itself.
-func (r *Rule) Check() error {
+// check returns what is wrong with a rule by itself.
+func (r *Rule) check() error {
 	return errors.Join(
 		checkNetwork("source", r.Source),
 		checkNetwork("destination", r.Destination),

@@ -21,10 +21,10 @@ func placeOfFlow(flow uint32, purpose flowHash, n int) int {
 	return int(uint64(purpose.sum()) * uint64(n) >> 32)
 }
 
-// TakersOf returns the veths that get a delivered packet of a session: all that
+// takersOf returns the veths that get a delivered packet of a session: all that
 // share by copy, or the one of its flow. Whether they have room for it is theirs to
 // say. flow is the packet's flow hash.
-func (p *Policy) TakersOf(s *SessionPolicy, flow uint32) OutputSet {
+func (p *Policy) takersOf(s *SessionPolicy, flow uint32) OutputSet {
 	veths := p.VethsOf(s)
 	n := bits.OnesCount32(uint32(veths))
 	if n < 2 || s.Sharing == abi.SharingCopy {

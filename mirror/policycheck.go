@@ -47,7 +47,7 @@ func (p *Policy) checkSessions() error {
 	seen := make(map[key]bool, len(p.Sessions))
 	for i := range p.Sessions {
 		s := &p.Sessions[i]
-		if err := errors.Join(s.Check(), p.checkVeths(s)); err != nil {
+		if err := errors.Join(s.check(), p.checkVeths(s)); err != nil {
 			errs = append(errs, err)
 		}
 		key := key{s.AnyVNI, Session{s.VNI, s.Source.Unmap()}}
@@ -104,8 +104,8 @@ func (s *SessionPolicy) String() string {
 	return text
 }
 
-// Check returns what is wrong with the policy of one session, but for its filter.
-func (s *SessionPolicy) Check() error {
+// check returns what is wrong with the policy of one session, but for its filter.
+func (s *SessionPolicy) check() error {
 	var errs []error
 	complain := func(err error) {
 		if err != nil {
@@ -124,13 +124,13 @@ func (s *SessionPolicy) Check() error {
 	if address := mac(s.MAC); address != (mac{}) && !address.isInterface() {
 		complain(fmt.Errorf("mac %x is a group's, and no interface's", s.MAC))
 	}
-	complain(s.Sample.Check())
-	complain(s.Snap.Check())
+	complain(s.Sample.check())
+	complain(s.Snap.check())
 	return errors.Join(errs...)
 }
 
-// Check returns what is wrong with a sampling.
-func (s Sampling) Check() error {
+// check returns what is wrong with a sampling.
+func (s Sampling) check() error {
 	switch s.By {
 	case abi.SamplingNone:
 		return nil
@@ -143,8 +143,8 @@ func (s Sampling) Check() error {
 	return fmt.Errorf("check sampling: %s is unknown", s.By)
 }
 
-// Check returns what is wrong with a snap length.
-func (s Snap) Check() error {
+// check returns what is wrong with a snap length.
+func (s Snap) check() error {
 	if s.Bytes == 0 {
 		return nil
 	}

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// The credentials of a Store. The environment of its test has them.
+// The credentials of a Store, which are in the environment of its test.
 const (
-	AccessKey = "tester"
-	SecretKey = "not-a-secret"
+	accessKey = "tester"
+	secretKey = "not-a-secret"
 )
 
 // Store is a real S3 store: versitygw, which keeps objects as files.
@@ -33,8 +33,8 @@ func NewStore(t testing.TB, root string) *Store {
 	if len(binaries) == 0 {
 		t.Skip("needs versitygw: scripts/install-versitygw.sh")
 	}
-	t.Setenv("AWS_ACCESS_KEY_ID", AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", SecretKey)
+	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Store) URL() string { return "http://" + s.Address }
 func (s *Store) Start(t testing.TB) {
 	t.Helper()
 	s.command = exec.Command(s.binary, "--port", s.Address, "--region", "us-east-1", "posix", s.Directory)
-	s.command.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
+	s.command.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
 	if err := s.command.Start(); err != nil {
 		t.Fatal(err)
 	}
