@@ -74,6 +74,9 @@ func TestFaultStorm(t *testing.T) {
 		}
 	}
 	s := newStorm(t, seed)
+	for _, event := range s.events[len(stormEvents):] { // each of the machine's at least once
+		s.happen(event)
+	}
 	for s.elapsed() < duration {
 		s.step()
 	}
@@ -165,8 +168,13 @@ func (s *storm) step() {
 	}
 	n := s.rand.IntN(total)
 	i := slices.IndexFunc(s.events, func(e stormEvent) bool { n -= e.weight; return n < 0 })
-	s.say("%s", s.events[i].name)
-	s.events[i].do(s)
+	s.happen(s.events[i])
+}
+
+func (s *storm) happen(event stormEvent) {
+	s.t.Helper()
+	s.say("%s", event.name)
+	event.do(s)
 	s.look()
 	time.Sleep(s.some(300 * time.Millisecond))
 }

@@ -19,8 +19,8 @@ import (
 
 // machineEvents happen to a whole machine: in a guest, which may be used up.
 var machineEvents = []stormEvent{
-	{"clock set", 2, (*storm).setClock},
 	{"clock set while packets flow to the files", 3, (*storm).setClockAndLook},
+	{"clock set", 2, (*storm).setClock},
 	{"second CPU off or on", 4, trouble("second CPU off or on", (*storm).secondCPUOff)},
 	{"less memory for the daemon than it has", 1, (*storm).starve},
 	{"no memory left", 1, (*storm).exhaust},
