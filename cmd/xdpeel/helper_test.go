@@ -239,3 +239,25 @@ func TestOutputPrivileges(t *testing.T) {
 		})
 	}
 }
+
+// A veth of several queues takes no capability more than one of one.
+func TestQueuesPrivileges(t *testing.T) {
+	w := newWire(t)
+	d := &runningDaemon{wire: w, dir: t.TempDir()}
+	if err := os.Chown(d.dir, somebody, somebody); err != nil {
+		t.Fatal(err)
+	}
+	d.write(t, daemonConfig("sessions: [{vni: any}]\noutputs: {ids: {type: veth, interface: xdpeel0, peer: xdpeel0-ids, queues: 2}}\n"))
+	basic := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
+	p := &process{&running{t: t, stderr: new(lab.Transcript)}, unprivileged(t, basic, buildBinary(t), "run", "--config", d.path("xdpeel.yaml"))}
+	p.cmd.Stderr = p.stderr
+	if err := w.far.Namespace.Start(p.cmd); err != nil {
+		t.Fatal(err)
+	}
+	defer p.cmd.Process.Kill()
+	d = p.asked(w)
+	outer, inner := conversation()
+	w.send(t, outer...)
+	labtest.Eventually(t, "all is delivered", func() bool { return d.statusLedger(t).Outputs["ids"].Delivered == uint64(len(inner)) })
+	p.end(syscall.SIGTERM)
+}

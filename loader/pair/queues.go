@@ -11,7 +11,8 @@ import (
 // bindQueues has frames that a CPU sends take the queue of that CPU: number modulo
 // queues. The driver does so by itself with frames that are redirected in native
 // mode (veth_select_rxq, drivers/net/veth.c), and in generic mode if it is told
-// (Documentation/networking/scaling.rst, "XPS").
+// (Documentation/networking/scaling.rst, "XPS"). Only root may tell it: for others, in
+// generic mode, the kernel takes a queue by a hash of the flow.
 func (p *Pair) bindQueues() error {
 	if p.Queues < 2 {
 		return nil
@@ -19,6 +20,9 @@ func (p *Pair) bindQueues() error {
 	for queue := range p.Queues {
 		path := fmt.Sprintf("class/net/%s/queues/tx-%d/xps_cpus", p.Name, queue)
 		err := WriteSys(path, cpuMask(queue, p.Queues, runtime.NumCPU()))
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // absent where the kernel has no XPS
 			return fmt.Errorf("bind queue %d of %q: %w", queue, p.Name, err)
 		}
