@@ -108,6 +108,12 @@ enum limit {
 	LIMIT_SHARES = 8,            /* veths that a session can name */
 	LIMIT_COPY_SETS = 256,       /* different sets of veths that get copies */
 	LIMIT_LANES = 256,           /* CPUs that a veth's flows can be spread over */
+	LIMIT_NOTE = 65524,          /* bytes of a note */
+	LIMIT_BOOKS = 64,            /* outputs whose accounts are kept, those that are gone included */
+	LIMIT_REASONS = 32,          /* why an output has lost packets */
+	LIMIT_SHEETS = 2048,         /* files that are not complete, and senders */
+	LIMIT_FLIGHTS = 64,          /* senders */
+	LIMIT_FLIGHT = 64,           /* frames that one hands over at once */
 };
 
 /*
@@ -197,10 +203,51 @@ struct veth_account {
 	__u64 self_tests;          /* frames of the self-test that did; they go no further */
 };
 
-/* What a process leaves to the one after it about the output in a slot. */
+/*
+ * What a process leaves to the one after it about its outputs: that with the higher
+ * number counts, of two that are written in turn. The text is JSON; cmd/xdpeel/register.go.
+ */
 struct note {
-	__u32 length;       /* bytes of `text` */
-	__u8 text[1020];    /* JSON; cmd/xdpeel/note.go */
+	__u64 number;           /* written last; 0: none yet */
+	__u32 length;           /* bytes of `text` */
+	__u8 text[LIMIT_NOTE];
+};
+
+/* Packets that an output has lost for a reason, whose name is its own: builds may know others. */
+struct lost {
+	__u8 reason[16];        /* mirror.Loss, behind it zeroes; empty: the place is free */
+	__u64 packets;
+};
+
+/*
+ * An output's account, without what the kernel counts: it grows with each packet that
+ * is seen to, whatever becomes of the process. Form and use: mirror/book.go.
+ */
+struct book {
+	__u64 delivered;        /* packets, without those on sheets */
+	struct lost lost[LIMIT_REASONS];
+};
+
+/*
+ * What is delivered to one file that is not complete, or by one sender. The successor
+ * counts what is in the file.
+ */
+struct sheet {
+	__u64 book;             /* its index, from 1; 0: the sheet is free. Written last */
+	__u64 origin;           /* tells outputs apart that had the same name and other files */
+	__u64 device;           /* of the file; 0: a sender's */
+	__u64 inode;
+	__u64 born;             /* nanoseconds since the Unix epoch, 0: the file system does not know */
+	__u64 packets;
+	__u64 total;            /* what the book's `delivered` is with these packets; 0: they are not moved yet */
+	__u64 flight;           /* of a sender: the index of its flight, from 1 */
+};
+
+/* Frames that a sender hands to the kernel at once: that writes into each message that it took it. */
+struct flight {
+	__u64 under_way;        /* messages; 0: none, and sheet.packets counts */
+	__u64 before;           /* sheet.packets when they were handed over */
+	__u8 messages[LIMIT_FLIGHT * 64]; /* struct mmsghdr */
 };
 
 /* What is known of an unknown or denied session: who to configure, or to ask. */

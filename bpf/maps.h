@@ -119,15 +119,57 @@ struct {
 } veth_accounts SEC(".maps");
 
 /*
- * What user space notes for its successor, so that accounts outlive a process. Key:
- * the output's slot. The program does not look here. 32 KiB.
+ * What user space keeps for its successor, so that accounts are exact however a process
+ * ends. It has all of these mapped, and the program looks at none: loader/keep.go.
+ *
+ * The notes. Key: 0 or 1, of two that are written in turn. 128 KiB.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LIMIT_OUTPUTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, struct note);
 } notes SEC(".maps");
+
+/*
+ * How far the rings are read, and how many packets that were were for which output. A
+ * row of words, of which the loader sets the length: loader/takings.go. 1 KiB and 16 bytes a CPU.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} takings SEC(".maps");
+
+/* The accounts of outputs. Key: one of an output, whose name is in the notes. 48 KiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LIMIT_BOOKS);
+	__type(key, __u32);
+	__type(value, struct book);
+} books SEC(".maps");
+
+/* What is not in them yet, of open files and senders. 128 KiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LIMIT_SHEETS);
+	__type(key, __u32);
+	__type(value, struct sheet);
+} sheets SEC(".maps");
+
+/* What senders have under way. 260 KiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LIMIT_FLIGHTS);
+	__type(key, __u32);
+	__type(value, struct flight);
+} flights SEC(".maps");
 
 /* Our ends of the veths. Key: the output's slot. Value: index of the interface. Written by loader/veth.go. */
 struct {

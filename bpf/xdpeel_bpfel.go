@@ -28,6 +28,16 @@ type XdpeelAccounts struct {
 	RingLost [32][3]uint64
 }
 
+type XdpeelBook struct {
+	_         structs.HostLayout
+	Delivered uint64
+	Lost      [32]struct {
+		_       structs.HostLayout
+		Reason  [16]uint8
+		Packets uint64
+	}
+}
+
 type XdpeelChunks struct {
 	_     structs.HostLayout
 	Lines [32]uint16
@@ -74,10 +84,18 @@ type XdpeelFilter struct {
 	Pad             [11]uint32
 }
 
+type XdpeelFlight struct {
+	_        structs.HostLayout
+	UnderWay uint64
+	Before   uint64
+	Messages [4096]uint8
+}
+
 type XdpeelNote struct {
 	_      structs.HostLayout
+	Number uint64
 	Length uint32
-	Text   [1020]uint8
+	Text   [65524]uint8
 }
 
 type XdpeelPacket struct {
@@ -169,6 +187,18 @@ type XdpeelSessionPolicy struct {
 	_            [4]byte
 }
 
+type XdpeelSheet struct {
+	_       structs.HostLayout
+	Book    uint64
+	Origin  uint64
+	Device  uint64
+	Inode   uint64
+	Born    uint64
+	Packets uint64
+	Total   uint64
+	Flight  uint64
+}
+
 type XdpeelSkip struct {
 	_     structs.HostLayout
 	Value uint64
@@ -207,7 +237,9 @@ type XdpeelVethAccount struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	XdpeelMapAccountsGiven = "accounts_given"
+	XdpeelMapBooks         = "books"
 	XdpeelMapCopySets      = "copy_sets"
+	XdpeelMapFlights       = "flights"
 	XdpeelMapFragments     = "fragments"
 	XdpeelMapLanes         = "lanes"
 	XdpeelMapLedger        = "ledger"
@@ -217,7 +249,9 @@ const (
 	XdpeelMapScratch       = "scratch"
 	XdpeelMapSessionCounts = "session_counts"
 	XdpeelMapSessions      = "sessions"
+	XdpeelMapSheets        = "sheets"
 	XdpeelMapStrangers     = "strangers"
+	XdpeelMapTakings       = "takings"
 	XdpeelMapVethAccounts  = "veth_accounts"
 	XdpeelMapVethPorts     = "veth_ports"
 	XdpeelMapVeths         = "veths"
@@ -287,7 +321,9 @@ type XdpeelProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type XdpeelMapSpecs struct {
 	AccountsGiven *ebpf.MapSpec `ebpf:"accounts_given"`
+	Books         *ebpf.MapSpec `ebpf:"books"`
 	CopySets      *ebpf.MapSpec `ebpf:"copy_sets"`
+	Flights       *ebpf.MapSpec `ebpf:"flights"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	Lanes         *ebpf.MapSpec `ebpf:"lanes"`
 	Ledger        *ebpf.MapSpec `ebpf:"ledger"`
@@ -297,7 +333,9 @@ type XdpeelMapSpecs struct {
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	SessionCounts *ebpf.MapSpec `ebpf:"session_counts"`
 	Sessions      *ebpf.MapSpec `ebpf:"sessions"`
+	Sheets        *ebpf.MapSpec `ebpf:"sheets"`
 	Strangers     *ebpf.MapSpec `ebpf:"strangers"`
+	Takings       *ebpf.MapSpec `ebpf:"takings"`
 	VethAccounts  *ebpf.MapSpec `ebpf:"veth_accounts"`
 	VethPorts     *ebpf.MapSpec `ebpf:"veth_ports"`
 	Veths         *ebpf.MapSpec `ebpf:"veths"`
@@ -333,7 +371,9 @@ func (o *XdpeelObjects) Close() error {
 // It can be passed to LoadXdpeelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type XdpeelMaps struct {
 	AccountsGiven *ebpf.Map `ebpf:"accounts_given"`
+	Books         *ebpf.Map `ebpf:"books"`
 	CopySets      *ebpf.Map `ebpf:"copy_sets"`
+	Flights       *ebpf.Map `ebpf:"flights"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Lanes         *ebpf.Map `ebpf:"lanes"`
 	Ledger        *ebpf.Map `ebpf:"ledger"`
@@ -343,7 +383,9 @@ type XdpeelMaps struct {
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	SessionCounts *ebpf.Map `ebpf:"session_counts"`
 	Sessions      *ebpf.Map `ebpf:"sessions"`
+	Sheets        *ebpf.Map `ebpf:"sheets"`
 	Strangers     *ebpf.Map `ebpf:"strangers"`
+	Takings       *ebpf.Map `ebpf:"takings"`
 	VethAccounts  *ebpf.Map `ebpf:"veth_accounts"`
 	VethPorts     *ebpf.Map `ebpf:"veth_ports"`
 	Veths         *ebpf.Map `ebpf:"veths"`
@@ -352,7 +394,9 @@ type XdpeelMaps struct {
 func (m *XdpeelMaps) Close() error {
 	return _XdpeelClose(
 		m.AccountsGiven,
+		m.Books,
 		m.CopySets,
+		m.Flights,
 		m.Fragments,
 		m.Lanes,
 		m.Ledger,
@@ -362,7 +406,9 @@ func (m *XdpeelMaps) Close() error {
 		m.Scratch,
 		m.SessionCounts,
 		m.Sessions,
+		m.Sheets,
 		m.Strangers,
+		m.Takings,
 		m.VethAccounts,
 		m.VethPorts,
 		m.Veths,

@@ -7,8 +7,10 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// account is an output's account that other goroutines may read.
+// account is an output's account that other goroutines may read. What it counts it
+// writes into the output's book too, but for the packets that a sheet counts.
 type account struct {
+	book   *mirror.Book // nil: there is none
 	mu     sync.Mutex
 	counts mirror.OutputAccount
 	lostBy map[mirror.Session]uint64 // own losses over all files, for the statistics blocks
@@ -23,15 +25,26 @@ func (a *account) offer(packets int) {
 }
 
 func (a *account) deliver(packets int) {
+	a.deliverTo(nil, packets)
+}
+
+// deliverTo is deliver to a file that has a sheet.
+func (a *account) deliverTo(sheet *mirror.Sheet, packets int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.counts.Delivered += uint64(packets)
+	if sheet != nil {
+		sheet.Count(packets)
+	} else {
+		a.book.Deliver(packets)
+	}
 }
 
 func (a *account) lose(reason mirror.Loss, packets int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.counts.Lose(reason, uint64(packets))
+	a.book.Lose(reason, packets)
 }
 
 // losePacket counts a packet of a session as lost.
@@ -39,6 +52,7 @@ func (a *account) losePacket(reason mirror.Loss, session mirror.Session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.counts.Lose(reason, 1)
+	a.book.Lose(reason, 1)
 	a.lostBy[session]++
 }
 
@@ -47,12 +61,14 @@ func (a *account) losePackets(reason mirror.Loss, packets []mirror.Packet) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.counts.Lose(reason, uint64(len(packets)))
+	a.book.Lose(reason, len(packets))
 	for i := range packets {
 		a.lostBy[packets[i].Session]++
 	}
 }
 
-// takeBack counts packets as lost that were delivered to a file that is lost.
+// takeBack counts packets as lost that were delivered to a file that is lost. In the
+// book that is its sheet's to do.
 func (a *account) takeBack(reason mirror.Loss, packets int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -41,7 +41,8 @@ type ArchiveOptions struct {
 	Keep    Keep
 	Owner   Owner
 	Command Command
-	Uploads Uploads // is offered each complete file; nil: nobody is
+	Uploads Uploads      // is offered each complete file; nil: nobody is
+	Book    *mirror.Book // keeps the account; nil: it ends with the process
 	Log     *slog.Logger
 }
 
@@ -102,12 +103,13 @@ func NewArchive(o ArchiveOptions) (*Archive, error) {
 	}
 	o.File.Aligned, o.File.Live, o.File.Files = true, true, 0
 	a := &Archive{
-		options: o, hidden: &hiddenParts{pattern, o.Owner}, account: newAccount(),
+		options: o, hidden: &hiddenParts{pattern, o.Owner, sheets{o.Book, originOf(o.File.Path)}}, account: newAccount(),
 		files: make(map[mirror.Session]*File), stop: make(chan struct{}),
 	}
+	a.account.book = o.Book
 	application, _, _ := strings.Cut(o.File.Application, " ")
 	a.publisher = &publisher{
-		log: o.Log, account: a.account, pattern: pattern, format: o.File.Format, application: application,
+		log: o.Log, account: a.account, pattern: pattern, sheets: a.hidden.sheets, format: o.File.Format, application: application,
 		shelf: &shelf{pattern: pattern, keep: o.Keep}, command: o.Command, uploads: o.Uploads,
 	}
 	if err := a.open(); err != nil {
@@ -318,6 +320,7 @@ func (a *Archive) expire() error {
 func (f *File) giveUp() error {
 	err := f.drain("write")
 	f.account.takeBack(mirror.LossFileRemoved, f.run.delivered)
+	f.part.sheet.Lose(mirror.LossFileRemoved)
 	removed := newWriteError("write", f.part.place(), fs.ErrNotExist)
 	removed.Loss = mirror.LossFileRemoved
 	f.run.packets, f.run.delivered = 0, 0

@@ -21,7 +21,8 @@ type Backlog struct {
 	row       []*segment // consecutive numbers, oldest first; the last is being filled
 	free      []*segment
 	followers []*Follower
-	unclaimed [abi.LimitOutputs]uint64
+	published mirror.SlotCounts // packets that there ever were, for each slot
+	orphaned  func(slot int, packets uint64)
 }
 
 // segment is a batch of the row.
@@ -47,6 +48,14 @@ func NewBacklog(bytes int64) *Backlog {
 	b := &Backlog{limit: max(int(bytes/int64(SegmentBytes)), 2)}
 	b.row = []*segment{b.take()}
 	return b
+}
+
+// Continue says how many packets for each slot there were before the first, and who is
+// told of packets that name a slot nobody follows for. It is for the beginning.
+func (b *Backlog) Continue(before mirror.SlotCounts, orphaned func(slot int, packets uint64)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.published, b.orphaned = before, orphaned
 }
 
 // Batch returns the batch that the next packets belong into: it has room for at
@@ -165,10 +174,8 @@ func (b *Backlog) Publish() {
 	last := b.row[len(b.row)-1]
 	added := last.Packets[len(last.published):]
 	last.published = last.Packets
-	var named, followed mirror.OutputSet
-	for i := range added {
-		named |= added[i].Outputs
-	}
+	named := b.count(added)
+	var followed mirror.OutputSet
 	last.named |= named
 	for _, f := range b.followers {
 		if f.left {
@@ -185,22 +192,36 @@ func (b *Backlog) Publish() {
 	}
 }
 
-// disclaim counts packets that name outputs nobody follows for.
-func (b *Backlog) disclaim(packets []mirror.Packet, orphans mirror.OutputSet) {
-	for slot := range b.unclaimed {
-		for i := range packets {
-			if orphans.Has(slot) && packets[i].Outputs.Has(slot) {
-				b.unclaimed[slot]++
-			}
+// count adds packets to those of their slots, and returns which there are.
+func (b *Backlog) count(added []mirror.Packet) (named mirror.OutputSet) {
+	var outputs mirror.OutputSet // of the packets that came last,
+	run := uint64(0)             // of which so many are not counted yet
+	for i := range added {
+		if next := added[i].Outputs; next != outputs {
+			b.published.Add(outputs, run)
+			outputs, run = next, 0
+			named |= next
 		}
+		run++
 	}
+	b.published.Add(outputs, run)
+	return named
 }
 
-// Unclaimed are the packets, by slot, that named an output when it had no follower.
-func (b *Backlog) Unclaimed() [abi.LimitOutputs]uint64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.unclaimed
+// disclaim tells of packets that name outputs nobody follows for.
+func (b *Backlog) disclaim(packets []mirror.Packet, orphans mirror.OutputSet) {
+	if b.orphaned == nil {
+		return
+	}
+	var counts mirror.SlotCounts
+	for i := range packets {
+		counts.Add(packets[i].Outputs&orphans, 1)
+	}
+	for slot, n := range counts {
+		if n > 0 {
+			b.orphaned(slot, n)
+		}
+	}
 }
 
 // Waits reports whether there are packets that an output has not had, or reads.

@@ -68,8 +68,8 @@ func drain(f *Follower) (numbers []uint64, err error) {
 func TestBacklogOverrun(t *testing.T) {
 	t.Parallel()
 	feed := &feeder{Backlog: NewBacklog(3 * int64(SegmentBytes))}
-	quick, stalled, idle := feed.NewFollower(0), feed.NewFollower(1), feed.NewFollower(2)
-	feed.Turn([]*Follower{quick, stalled, idle}, nil)
+	quick, stalled, idle := feed.NewFollower(0, nil), feed.NewFollower(1, nil), feed.NewFollower(2, nil)
+	feed.Turn([]*Follower{quick, stalled, idle}, nil, nil)
 	feed.feed(10, 64, always(0b11))
 	held, err := stalled.Next() // and it goes on reading this while the others go on
 	if err != nil || len(held.Packets) != 10 {
@@ -122,13 +122,15 @@ func TestBacklogOverrun(t *testing.T) {
 func TestBacklogTurn(t *testing.T) {
 	t.Parallel()
 	feed := &feeder{Backlog: NewBacklog(4 * int64(SegmentBytes))}
-	before, after := feed.NewFollower(5), feed.NewFollower(5)
+	var orphaned, published mirror.SlotCounts
+	feed.Continue(mirror.SlotCounts{5: 100}, func(slot int, packets uint64) { orphaned[slot] += packets })
+	before, after := feed.NewFollower(5, nil), feed.NewFollower(5, nil)
 	feed.feed(3, 64, always(1<<5))
-	feed.Turn([]*Follower{before}, nil)
+	feed.Turn([]*Follower{before}, nil, nil)
 	feed.feed(5, 64, always(1<<5))
-	feed.Turn([]*Follower{after}, []*Follower{before})
+	feed.Turn([]*Follower{after}, []*Follower{before}, nil)
 	feed.feed(7, 64, always(1<<5|1<<6))
-	feed.Turn(nil, []*Follower{after})
+	feed.Turn(nil, []*Follower{after}, func(counts mirror.SlotCounts) { published = counts })
 	feed.feed(11, 64, always(1<<5))
 	for _, test := range []struct {
 		follower *Follower
@@ -139,8 +141,11 @@ func TestBacklogTurn(t *testing.T) {
 			t.Errorf("%v, want the end (-want +got):\n%s", err, diff)
 		}
 	}
-	if got := feed.Unclaimed(); got[5] != 3+11 || got[6] != 7 {
-		t.Errorf("unclaimed %v, want 14 in slot 5 and 7 in slot 6", got)
+	if orphaned[5] != 3+11 || orphaned[6] != 7 {
+		t.Errorf("orphaned %v, want 14 in slot 5 and 7 in slot 6", orphaned)
+	}
+	if published[5] != 100+3+5+7 || published[6] != 7 {
+		t.Errorf("published %v, want 115 in slot 5 and 7 in slot 6", published)
 	}
 }
 
@@ -154,8 +159,8 @@ func TestBacklogRaces(t *testing.T) {
 	counts := make([]uint64, 8)
 	followers := make([]*Follower, len(counts))
 	for slot := range followers {
-		followers[slot] = feed.NewFollower(slot)
-		feed.Turn(followers[slot:slot+1], nil)
+		followers[slot] = feed.NewFollower(slot, nil)
+		feed.Turn(followers[slot:slot+1], nil, nil)
 		readers.Go(func() {
 			last := int64(-1)
 			for range followers[slot].Ready() {
@@ -178,7 +183,7 @@ func TestBacklogRaces(t *testing.T) {
 	for range 200 {
 		feed.feed(random.IntN(2000), 64+random.IntN(1400), func() mirror.OutputSet { return mirror.OutputSet(random.Uint32() & 0xff) })
 	}
-	feed.Turn(nil, followers)
+	feed.Turn(nil, followers, nil)
 	readers.Wait()
 	close(problems)
 	for problem := range problems {
@@ -196,8 +201,8 @@ func TestBacklogRaces(t *testing.T) {
 
 func TestBacklogDoesNotAllocate(t *testing.T) {
 	b := NewBacklog(4 * int64(SegmentBytes))
-	f := b.NewFollower(0)
-	b.Turn([]*Follower{f}, nil)
+	f := b.NewFollower(0, nil)
+	b.Turn([]*Follower{f}, nil, nil)
 	turn := func() {
 		for range 100 {
 			batch := b.Batch()
@@ -220,8 +225,8 @@ func TestBacklogDoesNotAllocate(t *testing.T) {
 func TestBacklogBehind(t *testing.T) {
 	t.Parallel()
 	b := &feeder{Backlog: NewBacklog(0)}
-	mine, idle := b.NewFollower(0), b.NewFollower(1)
-	b.Turn([]*Follower{mine, idle}, nil)
+	mine, idle := b.NewFollower(0, nil), b.NewFollower(1, nil)
+	b.Turn([]*Follower{mine, idle}, nil, nil)
 	b.feed(3, 100, always(1))
 	b.feed(2, 100, always(4))
 	if mine.Behind() != 5 || idle.Behind() != 0 {

@@ -33,8 +33,7 @@ func (f *File) fail(action string, n int, cause error) error {
 		case b.kind == blockInterface && b.end <= kept:
 			f.begun++
 		case b.kind == blockPacket && b.end <= kept:
-			f.account.deliver(1)
-			f.run.delivered++
+			f.deliver(1)
 		case b.kind == blockPacket:
 			f.account.losePacket(f.stopped, b.session)
 		}

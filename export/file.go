@@ -275,10 +275,15 @@ func (f *File) writeOut(bytes []byte) (int, error) {
 // keep settles the account of what the file has now: n bytes and so many packets
 // more, and so many interface blocks in all.
 func (f *File) keep(n, packets, interfaces int) {
-	f.account.deliver(packets)
-	f.run.delivered += packets
+	f.deliver(packets)
 	f.written += int64(n)
 	f.begun = interfaces
+}
+
+// deliver counts packets that the file has now.
+func (f *File) deliver(packets int) {
+	f.account.deliverTo(f.part.sheet, packets)
+	f.run.delivered += packets
 }
 
 // hostOS is the "Linux 6.1.0" of this machine, for the section header.

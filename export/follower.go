@@ -12,7 +12,8 @@ import (
 // may ask for what was lost.
 type Follower struct {
 	backlog *Backlog
-	slot    int // of the output that it reads for
+	slot    int          // of the output that it reads for
+	book    *mirror.Book // where what it loses is kept, nil for nowhere
 	ready   chan struct{}
 
 	// All that follows is guarded by the backlog's mutex.
@@ -38,17 +39,21 @@ func (p place) before(q place) bool {
 }
 
 // NewFollower returns one that reads packets for the output in a slot, once it has
-// joined.
-func (b *Backlog) NewFollower(slot int) *Follower {
-	return &Follower{backlog: b, slot: slot, ready: make(chan struct{}, 1), lostOf: make(map[mirror.Session]uint64)}
+// joined. What it loses it counts in a book, if there is one.
+func (b *Backlog) NewFollower(slot int, book *mirror.Book) *Follower {
+	return &Follower{backlog: b, slot: slot, book: book, ready: make(chan struct{}, 1), lostOf: make(map[mirror.Session]uint64)}
 }
 
 // Turn has followers join and others leave, at one place between two packets: each
 // packet is for those that leave or for those that join. A follower joins once, and
-// must have joined before it leaves.
-func (b *Backlog) Turn(joining, leaving []*Follower) {
+// must have joined before it leaves. note, which may be nil, is told how many packets
+// for each slot there were before that place: nobody gets one meanwhile.
+func (b *Backlog) Turn(joining, leaving []*Follower, note func(published mirror.SlotCounts)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if note != nil {
+		note(b.published)
+	}
 	for _, f := range joining {
 		f.at = b.end()
 		b.followers = append(b.followers, f)
@@ -141,6 +146,7 @@ func (f *Follower) lose(s *segment) {
 func (f *Follower) count(session mirror.Session, n uint64) {
 	if n > 0 {
 		f.lost += n
+		f.book.Lose(mirror.LossQueueFull, int(n))
 		f.lostOf[session] += n
 	}
 }

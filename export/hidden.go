@@ -20,6 +20,7 @@ type Owner struct {
 type hiddenParts struct {
 	pattern *pattern
 	owner   Owner
+	sheets  sheets
 }
 
 // create opens a new file for writing. Where path, or its hidden name, is taken, it
@@ -65,6 +66,7 @@ func (h *hiddenParts) try(name string) (part, error) {
 	if err := h.owner.give(file); err != nil {
 		return part{}, errors.Join(err, p.discard(), file.Close())
 	}
+	p.sheet = h.sheets.open(file)
 	return p, nil
 }
 

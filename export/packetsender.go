@@ -10,12 +10,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
 const (
 	// sendRun is how many frames are handed to the kernel at once.
-	sendRun = 64
+	sendRun = abi.LimitFlight
 	// sendPatience is how long a sender waits in all, for one batch, for an interface
 	// whose queue is full. That is what takes up a burst; a queue that is full for
 	// longer is too slow, and what it does not take is lost.
@@ -39,7 +40,8 @@ type PacketSender struct {
 	untold  error // why it was broken from the beginning, until Flush has said so
 
 	vectors  [sendRun]unix.Iovec
-	messages [sendRun]message
+	messages *[sendRun]message
+	flight   *mirror.Flight // has the messages, and counts; nil: nothing does
 }
 
 // message is struct mmsghdr.
@@ -52,21 +54,27 @@ type message struct {
 // NewPacketSender returns a sender on an interface of the network namespace of a packet
 // socket, which does not block and is the sender's from now on. An interface that is
 // not there or down is no error: the next Flush tells of it, and packets are lost until
-// Resume finds it up.
-func NewPacketSender(iface string, fd int) (*PacketSender, error) {
-	s := &PacketSender{name: iface, fd: fd}
+// Resume finds it up. book keeps the account; nil: it ends with the process.
+func NewPacketSender(iface string, fd int, book *mirror.Book) (*PacketSender, error) {
+	s := &PacketSender{name: iface, fd: fd, account: account{book: book}, flight: book.NewFlight()}
+	if s.flight == nil {
+		s.messages = new([sendRun]message)
+	} else {
+		s.messages = (*[sendRun]message)(unsafe.Pointer(s.flight.Messages()))
+		clear(s.messages[:])
+	}
 	for i := range s.messages {
 		s.messages[i].header.Iov = &s.vectors[i]
 		s.messages[i].header.SetIovlen(1)
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
-		return nil, errors.Join(fmt.Errorf("bypass the queueing discipline: %w", err), unix.Close(fd))
+		return nil, errors.Join(fmt.Errorf("bypass the queueing discipline: %w", err), s.Close())
 	}
 	switch err := s.bind(); {
 	case isAway(err):
 		s.broken, s.untold = true, err
 	case err != nil:
-		return nil, errors.Join(err, unix.Close(fd))
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -143,7 +151,7 @@ func (s *PacketSender) Write(b *mirror.Batch) error {
 	rebound := false
 	for packets := b.Packets; len(packets) > 0; {
 		sent, errno := s.send(packets[:min(len(packets), sendRun)])
-		s.account.deliver(sent)
+		s.deliver(sent)
 		packets = packets[sent:]
 		if errno == 0 {
 			continue
@@ -192,6 +200,7 @@ func (s *PacketSender) send(packets []mirror.Packet) (sent int, errno unix.Errno
 		s.vectors[i].Base = unsafe.SliceData(packets[i].Data)
 		s.vectors[i].SetLen(len(packets[i].Data))
 	}
+	s.flight.Begin(len(packets))
 	for sent < len(packets) {
 		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd),
 			uintptr(unsafe.Pointer(&s.messages[sent])), uintptr(len(packets)-sent), unix.MSG_DONTWAIT, 0, 0)
@@ -207,6 +216,12 @@ func (s *PacketSender) send(packets []mirror.Packet) (sent int, errno unix.Errno
 	return sent, 0
 }
 
+// deliver counts frames that send has returned.
+func (s *PacketSender) deliver(sent int) {
+	s.account.deliverTo(s.flight.Sheet(), sent)
+	s.flight.End()
+}
+
 // Account says what became of the packets; see Sink.
 func (s *PacketSender) Account() mirror.OutputAccount { return s.account.snapshot() }
 
@@ -215,6 +230,7 @@ func (s *PacketSender) Close() error {
 	if s.fd < 0 {
 		return nil
 	}
+	s.flight.Close()
 	err := unix.Close(s.fd)
 	s.fd, s.broken = -1, true
 	if err != nil {

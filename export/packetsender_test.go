@@ -32,7 +32,7 @@ func openSender(iface string) (*PacketSender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewPacketSender(iface, fd)
+	return NewPacketSender(iface, fd, nil)
 }
 
 func newTap(t *testing.T) *tap {

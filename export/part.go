@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // target is what a File needs of an *os.File.
@@ -28,9 +30,10 @@ type part struct {
 	hidden  bool   // it has hiddenEnd behind its name until then
 	suffix  int    // number in the path, 0 without
 	out     target
-	regular bool        // it can be cut back, and has nothing in it but what is written here
-	created bool        // it was not there before
-	info    os.FileInfo // tells whether path still names it
+	regular bool          // it can be cut back, and has nothing in it but what is written here
+	created bool          // it was not there before
+	info    os.FileInfo   // tells whether path still names it
+	sheet   *mirror.Sheet // counts what is in it; nil: nothing does
 }
 
 // hiddenEnd stands behind the name of a file that is not complete.
@@ -165,6 +168,7 @@ func (p part) isGone() bool {
 // discard removes the file if it was not there before. It must still be open,
 // since closing it gives up the lock and another program may then adopt it.
 func (p part) discard() error {
+	p.sheet.Discard()
 	if !p.created {
 		return nil
 	}

@@ -37,6 +37,7 @@ type publisher struct {
 	log         *slog.Logger
 	account     *account
 	pattern     *pattern
+	sheets      sheets
 	format      Format // of its files
 	application string // that wrote them: a word
 	shelf       *shelf
@@ -129,6 +130,7 @@ func (p *publisher) publish(file retiredPart) error {
 	switch {
 	case file.isGone():
 		p.account.takeBack(mirror.LossFileRemoved, file.packets)
+		file.sheet.Lose(mirror.LossFileRemoved)
 		p.log.Error("file was removed before it was complete", "file", file.place(), "packets", file.packets, "hint", "leave .part files alone")
 		return errors.Join(fs.ErrNotExist, file.out.Close())
 	case syncErr != nil:
@@ -138,6 +140,9 @@ func (p *publisher) publish(file retiredPart) error {
 		p.log.Error("disk did not take a file: it is damaged", "file", file.place(), "packets", file.packets, "error", syncErr, "hint", "look after the disk: dmesg")
 	}
 	err := p.name(file, end)
+	if syncErr != nil {
+		file.sheet.Lose(mirror.LossSyncError)
+	}
 	switch {
 	case err == nil:
 		return syncErr
@@ -157,6 +162,9 @@ func (p *publisher) name(file retiredPart, end string) error {
 	}
 	if path == "" {
 		return err
+	}
+	if end == "" {
+		file.sheet.Settle()
 	}
 	if err := p.shelf.add(path); err != nil {
 		p.log.Error("file is gone already", "file", path, "error", err, "hint", "somebody else moves or deletes files here")

@@ -28,6 +28,7 @@ func (p *publisher) recoverLeft() {
 			p.log.Error("file of an earlier run cannot be recovered", "file", file.path, "error", err, "hint", "move it away if it is not wanted")
 		}
 	}
+	p.settleNamed(left)
 }
 
 // recover recovers one file.
@@ -44,13 +45,16 @@ func (p *publisher) recover(path string) error {
 	if !lockNamed(path, file) {
 		return file.Close()
 	}
-	name := strings.TrimSuffix(path, hiddenEnd)
+	name, sheet := strings.TrimSuffix(path, hiddenEnd), p.sheets.take(file)
 	size, s, err := p.mend(name, file)
-	if err != nil || s.packets == 0 {
-		if err == nil {
-			err = os.Remove(path)
-		}
+	if err != nil {
+		sheet.Return()
 		return errors.Join(err, file.Close())
+	}
+	sheet.Recount(s.packets)
+	if s.packets == 0 {
+		sheet.Discard()
+		return errors.Join(os.Remove(path), file.Close())
 	}
 	p.log.Info("file of an earlier run is complete", "file", name, "packets", s.packets, "bytes_cut", size)
 	p.recovered.Add(1)
@@ -58,8 +62,8 @@ func (p *publisher) recover(path string) error {
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
-	// Its packets are in no account of this process.
-	left := retiredPart{part: part{path: name, hidden: true, out: file, regular: true, info: info}, name: name}
+	// Its packets are in no account of this process but the sheet's.
+	left := retiredPart{part: part{path: name, hidden: true, out: file, regular: true, info: info, sheet: sheet}, name: name}
 	return p.publish(left)
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -27,6 +26,7 @@ type StreamOptions struct {
 	VNIs        []uint32                    // that are wanted; nil: all
 	Filter      *mirror.Filter              // what is wanted of these; nil: all
 	Follower    *Follower                   // whose losses stand in the statistics
+	Book        *mirror.Book                // keeps the account; nil: it ends with the process
 }
 
 // Stream writes pcapng to one reader, as it comes: the packets that the reader
@@ -43,9 +43,7 @@ type Stream struct {
 	last     *StreamCounts // of lastOf
 	lastOf   mirror.Session
 	broken   bool // the reader takes no more
-
-	mu     sync.Mutex
-	counts mirror.OutputAccount
+	account  account
 }
 
 // StreamCounts is what a Stream says of a session: Offered is the sum of what was
@@ -63,6 +61,7 @@ func NewStream(to io.Writer, o StreamOptions) (*Stream, error) {
 		section:  section{application: o.Application, os: hostOS(), snapLength: uint32(o.SnapLength), name: o.Name},
 		buffer:   make([]byte, 0, 2*streamBufferSize),
 		sessions: make(map[mirror.Session]*StreamCounts),
+		account:  account{book: o.Book},
 	}
 	s.buffer = s.section.begin(s.buffer)
 	return s, s.flush()
@@ -71,12 +70,12 @@ func NewStream(to io.Writer, o StreamOptions) (*Stream, error) {
 // Write writes what the reader asked for of the packets of b. After an error it
 // counts all packets as lost.
 func (s *Stream) Write(b *mirror.Batch) error {
-	s.count(func(a *mirror.OutputAccount) { a.Offered += uint64(len(b.Packets)) })
+	s.account.offer(len(b.Packets))
 	if s.broken {
-		s.count(func(a *mirror.OutputAccount) { a.Lose(mirror.LossWriteError, uint64(len(b.Packets))) })
+		s.account.lose(mirror.LossWriteError, len(b.Packets))
 		return nil
 	}
-	filtered := uint64(0)
+	filtered := 0
 	for i := range b.Packets {
 		p := &b.Packets[i]
 		counts := s.of(p.Session)
@@ -91,15 +90,12 @@ func (s *Stream) Write(b *mirror.Batch) error {
 			continue
 		}
 		if err := s.flush(); err != nil {
-			rest := uint64(len(b.Packets) - i - 1)
-			s.count(func(a *mirror.OutputAccount) {
-				a.Lose(mirror.LossReaderFiltered, filtered)
-				a.Lose(mirror.LossWriteError, rest)
-			})
+			s.account.lose(mirror.LossReaderFiltered, filtered)
+			s.account.lose(mirror.LossWriteError, len(b.Packets)-i-1)
 			return err
 		}
 	}
-	s.count(func(a *mirror.OutputAccount) { a.Lose(mirror.LossReaderFiltered, filtered) })
+	s.account.lose(mirror.LossReaderFiltered, filtered)
 	return s.flush()
 }
 
@@ -160,11 +156,8 @@ func (s *Stream) flush() error {
 		s.broken = true
 		whole, _ = slices.BinarySearch(s.ends, n+1)
 	}
-	lost := uint64(len(s.ends) - whole)
-	s.count(func(a *mirror.OutputAccount) {
-		a.Delivered += uint64(whole)
-		a.Lose(mirror.LossWriteError, lost)
-	})
+	s.account.deliver(whole)
+	s.account.lose(mirror.LossWriteError, len(s.ends)-whole)
 	s.buffer, s.ends = s.buffer[:0], s.ends[:0]
 	return err
 }
@@ -197,19 +190,7 @@ func (s *Stream) Close() error {
 }
 
 // Account says what became of the packets so far.
-func (s *Stream) Account() mirror.OutputAccount {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	counts := s.counts
-	counts.Lost = maps.Clone(counts.Lost)
-	return counts
-}
-
-func (s *Stream) count(change func(*mirror.OutputAccount)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.counts)
-}
+func (s *Stream) Account() mirror.OutputAccount { return s.account.snapshot() }
 
 const (
 	statisticsAccepted  optionCode = 6 // isb_filteraccept

@@ -61,7 +61,7 @@ func TestStreamRoundTrip(t *testing.T) {
 	}
 	to := &streamed{room: 1 << 30}
 	backlog := NewBacklog(1)
-	follower := backlog.NewFollower(0)
+	follower := backlog.NewFollower(0, nil)
 	follower.lostOf[mirror.Session{VNI: 9, Source: netip.IPv4Unspecified()}] = 7
 	s, err := NewStream(to, StreamOptions{
 		Application: "xdpeel test", Name: func(s mirror.Session) string { return "name of " + s.String() },
@@ -129,7 +129,7 @@ func TestStreamRoundTrip(t *testing.T) {
 // all others lost.
 func TestStreamTorn(t *testing.T) {
 	t.Parallel()
-	follower := NewBacklog(1).NewFollower(0)
+	follower := NewBacklog(1).NewFollower(0, nil)
 	for room := 0; room < 3000; room += 7 {
 		to := &streamed{room: room}
 		s, err := NewStream(to, StreamOptions{Follower: follower})
@@ -177,7 +177,7 @@ func TestStreamReaderRefusals(t *testing.T) {
 
 func FuzzStreamReader(f *testing.F) {
 	to := &streamed{room: 1 << 20}
-	s, err := NewStream(to, StreamOptions{Follower: NewBacklog(1).NewFollower(0)})
+	s, err := NewStream(to, StreamOptions{Follower: NewBacklog(1).NewFollower(0, nil)})
 	if err := errors.Join(err, s.Write(mixed(5)), s.Close()); err != nil {
 		f.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 
-	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/loader/tables"
 	"github.com/xdpeel/xdpeel/mirror"
@@ -139,20 +138,6 @@ func (p *Program) takeOver(iface netlink.Link) (link.Link, error) {
 		p.forgotten = append(p.forgotten, other)
 	}
 	return held, nil
-}
-
-// Note leaves a note of the output in a slot to the process after this one; at most
-// some thousand bytes, and none removes it.
-func (p *Program) Note(slot int, text []byte) error {
-	var note bpf.XdpeelNote
-	note.Length = uint32(copy(note.Text[:], text))
-	if int(note.Length) < len(text) {
-		return fmt.Errorf("note of slot %d: %d bytes, there is room for %d", slot, len(text), len(note.Text))
-	}
-	if err := p.maps.Notes.Put(uint32(slot), &note); err != nil {
-		return fmt.Errorf("note of slot %d: %w", slot, err)
-	}
-	return nil
 }
 
 // Tidy removes what an earlier process left behind and this one, which has attached

@@ -16,7 +16,7 @@ type LeftBehind struct {
 	Dir     string                   // of the pins, which are removed
 	Packets uint64                   // in the rings
 	Slots   [abi.LimitOutputs]uint64 // of them, those that name the output in a slot
-	Notes   map[int][]byte           // of the outputs, by slot; none if they have another form
+	Notes   []byte                   // of the outputs; none if they have another form
 }
 
 // leftBehind counts what is in the rings of a program that judges no more.

@@ -12,7 +12,7 @@ import (
 // What the maps take whose sizes do not depend on the host's memory, in bytes
 // (bpf/maps.h has the arithmetic).
 const (
-	tablesBytes       = 5 << 20 // sessions, strangers, fragments
+	tablesBytes       = 6 << 20 // sessions, strangers, fragments, what is kept for a successor
 	tablesBytesPerCPU = 1<<20 + 128<<10
 )
 

@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/bpf"
-	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/loader/pair"
 )
 
@@ -87,36 +86,34 @@ func OpenPins(o PinOptions) (*Pins, error) {
 	return p, nil
 }
 
-// Notes returns what an earlier process noted of its outputs, by slot: the packets
-// in its rings go by these slots.
-func (p *Pins) Notes() (map[int][]byte, error) {
+// Notes returns what an earlier process noted of its outputs, nil if there is nothing.
+func (p *Pins) Notes() ([]byte, error) {
 	if !p.adopted {
-		return make(map[int][]byte), nil
+		return nil, nil
 	}
 	return p.readNotes()
 }
 
-// readNotes returns the notes that are there, and none that have another form.
-func (p *Pins) readNotes() (map[int][]byte, error) {
-	notes := make(map[int][]byte)
+// readNotes returns the newer of the two notes that are there, and none that has another form.
+func (p *Pins) readNotes() ([]byte, error) {
 	m, err := p.load(bpf.XdpeelMapNotes)
 	if err != nil || m == nil {
-		return notes, err
+		return nil, err
 	}
 	defer m.Close()
-	var note bpf.XdpeelNote
-	if m.ValueSize() != uint32(unsafe.Sizeof(note)) || m.MaxEntries() != abi.LimitOutputs {
-		return notes, nil
+	var note, newer bpf.XdpeelNote
+	if m.ValueSize() != uint32(unsafe.Sizeof(note)) || m.MaxEntries() != 2 {
+		return nil, nil
 	}
-	for slot := range abi.LimitOutputs {
-		if err := m.Lookup(uint32(slot), &note); err != nil {
-			return nil, fmt.Errorf("read note of slot %d: %w", slot, err)
+	for place := range m.MaxEntries() {
+		if err := m.Lookup(place, &note); err != nil {
+			return nil, fmt.Errorf("read notes: %w", err)
 		}
-		if n := min(int(note.Length), len(note.Text)); n > 0 {
-			notes[slot] = slices.Clone(note.Text[:n])
+		if note.Number > newer.Number {
+			newer = note
 		}
 	}
-	return notes, nil
+	return slices.Clone(newer.Text[:min(int(newer.Length), len(newer.Text))]), nil
 }
 
 // lockPins keeps other processes out of a directory until the file is closed.

@@ -22,6 +22,7 @@ type Program struct {
 	ways       [2]*way                     // by fragments
 	loaded     map[fragments]*ebpf.Program // the main program, once it was needed
 	rings      []*ring
+	keep       *keep
 	shop       *workshop
 	helper     *Helper // nil: this process has its capabilities
 	craft      craft   // the shop, or the helper
@@ -126,6 +127,9 @@ func (p *Program) createMaps() error {
 	if err := p.assignMaps(); err != nil {
 		return err
 	}
+	if p.keep, err = openKeep(&p.maps, cpus); err != nil {
+		return err
+	}
 	for cpu := range cpus {
 		ring, err := p.openRing(cpu, rings.InnerMap)
 		if err != nil {
@@ -147,6 +151,7 @@ func sizeMaps(spec *ebpf.CollectionSpec, cpus int) {
 	rings := spec.Maps[bpf.XdpeelMapRings]
 	rings.MaxEntries = uint32(cpus)
 	rings.InnerMap.MaxEntries = ringSize(cpus)
+	spec.Maps[bpf.XdpeelMapTakings].MaxEntries = takingsWords(cpus)
 	spec.Maps[bpf.XdpeelMapLanes].MaxEntries = uint32(min(cpus, abi.LimitLanes))
 }
 
@@ -184,6 +189,7 @@ func (p *Program) openRing(cpu int, spec *ebpf.MapSpec) (*ring, error) {
 	if err != nil {
 		return nil, err
 	}
+	ring.position = max(ring.position, p.keep.takings.position(cpu))
 	if err := p.maps.Rings.Put(uint32(cpu), buffer); err != nil {
 		return nil, errors.Join(fmt.Errorf("give ring to CPU: %w", err), ring.close())
 	}
@@ -207,7 +213,9 @@ func (p *Program) replacements(f fragments) map[string]*ebpf.Map {
 	way := p.way(f)
 	return map[string]*ebpf.Map{
 		bpf.XdpeelMapAccountsGiven: p.maps.AccountsGiven,
+		bpf.XdpeelMapBooks:         p.maps.Books,
 		bpf.XdpeelMapCopySets:      p.maps.CopySets,
+		bpf.XdpeelMapFlights:       p.maps.Flights,
 		bpf.XdpeelMapFragments:     p.maps.Fragments,
 		bpf.XdpeelMapLanes:         way.lanes,
 		bpf.XdpeelMapLedger:        p.maps.Ledger,
@@ -217,7 +225,9 @@ func (p *Program) replacements(f fragments) map[string]*ebpf.Map {
 		bpf.XdpeelMapScratch:       p.maps.Scratch,
 		bpf.XdpeelMapSessionCounts: p.maps.SessionCounts,
 		bpf.XdpeelMapSessions:      p.maps.Sessions,
+		bpf.XdpeelMapSheets:        p.maps.Sheets,
 		bpf.XdpeelMapStrangers:     p.maps.Strangers,
+		bpf.XdpeelMapTakings:       p.maps.Takings,
 		bpf.XdpeelMapVethAccounts:  p.maps.VethAccounts,
 		bpf.XdpeelMapVethPorts:     way.ports,
 		bpf.XdpeelMapVeths:         p.maps.Veths,
@@ -243,6 +253,10 @@ func (p *Program) Close() error {
 		errs = append(errs, ring.close())
 	}
 	p.rings = nil
+	if p.keep != nil {
+		errs = append(errs, p.keep.close())
+		p.keep = nil
+	}
 	errs = append(errs, p.maps.Close())
 	if p.pins != nil {
 		errs = append(errs, p.pins.Close())

@@ -36,6 +36,7 @@ const (
 // may call Stop.
 type Reader struct {
 	rings    []*ring
+	takings  *takings
 	poll     int           // epoll descriptor
 	wakeups  atomic.Uint64 // waits that a ring or Stop has ended
 	stop     int           // eventfd that ends a wait
@@ -48,7 +49,7 @@ type Reader struct {
 
 // NewReader returns a reader of the program's rings. There must be only one.
 func (p *Program) NewReader() (*Reader, error) {
-	r := &Reader{rings: p.rings, poll: -1, stop: -1}
+	r := &Reader{rings: p.rings, takings: p.keep.takings, poll: -1, stop: -1}
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -142,6 +143,7 @@ func (r *Reader) merge(batch *mirror.Batch, cut uint64) (full bool) {
 		}
 		full = r.drain(oldest, batch, limit)
 	}
+	r.takings.commit(r.rings)
 	for _, ring := range r.rings {
 		ring.release()
 	}
@@ -187,6 +189,7 @@ func (r *Reader) drain(ring *ring, batch *mirror.Batch, limit uint64) (full bool
 			copy(data, bytes)
 		}
 		r.describe(batch.Append(data), header)
+		r.takings.count(mirror.OutputSet(header.Outputs))
 		ring.next()
 	}
 }

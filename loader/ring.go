@@ -58,7 +58,7 @@ type ring struct {
 }
 
 // newRing maps a ring buffer, which is the ring's from here on. What an earlier reader
-// has left in it comes first.
+// has left in it comes first; see takings.
 func newRing(buffer *ebpf.Map) (*ring, error) {
 	size := int(buffer.MaxEntries())
 	r := &ring{buffer: buffer, mask: uint64(size) - 1}

@@ -40,7 +40,9 @@ type StagesDraw struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	StagesMapAccountsGiven     = "accounts_given"
+	StagesMapBooks             = "books"
 	StagesMapCopySets          = "copy_sets"
+	StagesMapFlights           = "flights"
 	StagesMapFragments         = "fragments"
 	StagesMapLanes             = "lanes"
 	StagesMapLedger            = "ledger"
@@ -50,7 +52,9 @@ const (
 	StagesMapScratch           = "scratch"
 	StagesMapSessionCounts     = "session_counts"
 	StagesMapSessions          = "sessions"
+	StagesMapSheets            = "sheets"
 	StagesMapStrangers         = "strangers"
+	StagesMapTakings           = "takings"
 	StagesMapVethAccounts      = "veth_accounts"
 	StagesMapVethPorts         = "veth_ports"
 	StagesMapVeths             = "veths"
@@ -147,7 +151,9 @@ type StagesProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type StagesMapSpecs struct {
 	AccountsGiven *ebpf.MapSpec `ebpf:"accounts_given"`
+	Books         *ebpf.MapSpec `ebpf:"books"`
 	CopySets      *ebpf.MapSpec `ebpf:"copy_sets"`
+	Flights       *ebpf.MapSpec `ebpf:"flights"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	Lanes         *ebpf.MapSpec `ebpf:"lanes"`
 	Ledger        *ebpf.MapSpec `ebpf:"ledger"`
@@ -157,7 +163,9 @@ type StagesMapSpecs struct {
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	SessionCounts *ebpf.MapSpec `ebpf:"session_counts"`
 	Sessions      *ebpf.MapSpec `ebpf:"sessions"`
+	Sheets        *ebpf.MapSpec `ebpf:"sheets"`
 	Strangers     *ebpf.MapSpec `ebpf:"strangers"`
+	Takings       *ebpf.MapSpec `ebpf:"takings"`
 	VethAccounts  *ebpf.MapSpec `ebpf:"veth_accounts"`
 	VethPorts     *ebpf.MapSpec `ebpf:"veth_ports"`
 	Veths         *ebpf.MapSpec `ebpf:"veths"`
@@ -196,7 +204,9 @@ func (o *StagesObjects) Close() error {
 // It can be passed to LoadStagesObjects or ebpf.CollectionSpec.LoadAndAssign.
 type StagesMaps struct {
 	AccountsGiven *ebpf.Map `ebpf:"accounts_given"`
+	Books         *ebpf.Map `ebpf:"books"`
 	CopySets      *ebpf.Map `ebpf:"copy_sets"`
+	Flights       *ebpf.Map `ebpf:"flights"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Lanes         *ebpf.Map `ebpf:"lanes"`
 	Ledger        *ebpf.Map `ebpf:"ledger"`
@@ -206,7 +216,9 @@ type StagesMaps struct {
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	SessionCounts *ebpf.Map `ebpf:"session_counts"`
 	Sessions      *ebpf.Map `ebpf:"sessions"`
+	Sheets        *ebpf.Map `ebpf:"sheets"`
 	Strangers     *ebpf.Map `ebpf:"strangers"`
+	Takings       *ebpf.Map `ebpf:"takings"`
 	VethAccounts  *ebpf.Map `ebpf:"veth_accounts"`
 	VethPorts     *ebpf.Map `ebpf:"veth_ports"`
 	Veths         *ebpf.Map `ebpf:"veths"`
@@ -216,7 +228,9 @@ type StagesMaps struct {
 func (m *StagesMaps) Close() error {
 	return _StagesClose(
 		m.AccountsGiven,
+		m.Books,
 		m.CopySets,
+		m.Flights,
 		m.Fragments,
 		m.Lanes,
 		m.Ledger,
@@ -226,7 +240,9 @@ func (m *StagesMaps) Close() error {
 		m.Scratch,
 		m.SessionCounts,
 		m.Sessions,
+		m.Sheets,
 		m.Strangers,
+		m.Takings,
 		m.VethAccounts,
 		m.VethPorts,
 		m.Veths,

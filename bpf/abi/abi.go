@@ -236,6 +236,12 @@ const (
 	LimitShares         = 8
 	LimitCopySets       = 256
 	LimitLanes          = 256
+	LimitNote           = 65524
+	LimitBooks          = 64
+	LimitReasons        = 32
+	LimitSheets         = 2048
+	LimitFlights        = 64
+	LimitFlight         = 64
 )
 
 // Bytes of a frame that a ring record has room for: records come in these sizes.

@@ -29,7 +29,6 @@ type daemon struct {
 	pump       *pump
 	counters   *host.CounterReader
 	supervisor *supervisor
-	noteFailed bool // the last notes could not be left, and that was said
 	started    time.Time
 	helperGone bool        // and that was said
 	draining   atomic.Bool // it was told to end, and goes on for a while
@@ -61,7 +60,7 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	if err := checkMemory(c); err != nil {
 		return err
 	}
-	c, notes, err := d.load(c)
+	c, noted, err := d.load(c)
 	if err != nil {
 		return explainLoader(err)
 	}
@@ -71,7 +70,7 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 		return err
 	}
 	defer d.counters.Close()
-	d.outputs = newOutputs(d.program, export.NewBacklog(c.Buffer), d.log)
+	d.openOutputs(c, noted)
 	for _, name := range c.Interfaces {
 		d.outputs.sockets = append(d.outputs.sockets, env.socketOf(name))
 	}
@@ -79,7 +78,7 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	if err != nil {
 		return errors.Join(err, d.undo(nil))
 	}
-	if err := d.begin(c, notes); err != nil {
+	if err := d.begin(c); err != nil {
 		return errors.Join(err, closeSites(sites))
 	}
 	reader, err := d.program.NewReader()
@@ -97,15 +96,22 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	runErr := d.run(ctx, hangups, reader)
 	stopServing()
 	closeErr := errors.Join(reader.Close(), d.outputs.close())
-	d.noteOutputs()
 	return errors.Join(runErr, closeErr, d.report(env, o))
+}
+
+// openOutputs has there be outputs, none yet, that go on where an earlier daemon's were.
+func (d *daemon) openOutputs(c *config.Config, noted []*entry) {
+	register := newRegister(d.program.Books(), d.program.Note, d.log)
+	register.restore(noted, d.program.Taken())
+	backlog := export.NewBacklog(c.Buffer)
+	backlog.Continue(d.program.Taken(), register.orphaned)
+	d.outputs = newOutputs(d.program, backlog, register, d.log)
 }
 
 // begin opens the outputs, then attaches to the interfaces: a packet that is taken
 // from the host has to have somewhere to go. On an error nothing is left behind that
 // was not there before.
-func (d *daemon) begin(c *config.Config, notes map[int]outputNote) error {
-	d.outputs.restore(notes)
+func (d *daemon) begin(c *config.Config) error {
 	opened, err := d.outputs.open(c, d)
 	if err != nil {
 		return errors.Join(explainKept(err), d.undo(nil))
@@ -113,7 +119,11 @@ func (d *daemon) begin(c *config.Config, notes map[int]outputNote) error {
 	if err := d.attach(c); err != nil {
 		return errors.Join(explainLoader(err), d.undo(opened))
 	}
-	d.outputs.settle(c, opened, new(loader.SlotAccounts))
+	counted, err := d.outputs.countedOf(opened, d.slotAccounts)
+	if err != nil {
+		return errors.Join(err, d.undo(opened))
+	}
+	d.outputs.settle(c, opened, counted)
 	if err := d.succeed(); err != nil {
 		return err
 	}
@@ -203,7 +213,6 @@ func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-c
 			}
 			d.outputs.check(now)
 			d.outputs.closeRetired(d.pump.isPast)
-			d.noteOutputs()
 			d.checkHelper()
 			if !d.pump.isStuck() {
 				d.supervisor.alive(now)

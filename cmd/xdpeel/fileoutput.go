@@ -23,7 +23,7 @@ type fileOutput struct {
 
 // openFiles opens an output that writes capture files. What the follower loses
 // stands in their statistics.
-func openFiles(c config.Output, book sessionBook, follower *export.Follower, log *slog.Logger) (*fileOutput, error) {
+func openFiles(c config.Output, sessions sessionBook, follower *export.Follower, book *mirror.Book, log *slog.Logger) (*fileOutput, error) {
 	if info, err := os.Stat(c.Path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", c.Path)
 	}
@@ -38,9 +38,9 @@ func openFiles(c config.Output, book sessionBook, follower *export.Follower, log
 			Path: c.Path, Format: export.Format(c.Type),
 			Application: "xdpeel " + versionOf(),
 			SnapLength:  uint32(c.Snap.Bytes),
-			Name:        book.sessionName,
+			Name:        sessions.sessionName,
 			Statistics: func(session mirror.Session) export.Statistics {
-				counts := book.statistics(session)
+				counts := sessions.statistics(session)
 				counts.Dropped += follower.LostOf(session)
 				return counts
 			},
@@ -51,6 +51,7 @@ func openFiles(c config.Output, book sessionBook, follower *export.Follower, log
 		Keep:    export.Keep{Size: c.KeepSize, Files: c.KeepFiles, Free: c.KeepFree},
 		Owner:   owner,
 		Command: export.Command{Arguments: c.OnRotate.List(), Timeout: c.OnRotateTimeout},
+		Book:    book,
 		Log:     log,
 	}
 	if c.S3.Bucket != "" {

@@ -44,16 +44,16 @@ type outputTable [abi.LimitOutputs]output
 // Accounts belong to names and last as long as the daemon: an output that a
 // reload reopens goes on counting, and one that is gone is still told of.
 type outputs struct {
-	log     *slog.Logger
-	program *loader.Program // feeds the veths
-	backlog *export.Backlog
-	sockets []string                    // where outputs of type socket listen that do not say where
-	table   atomic.Pointer[outputTable] // replaced by another, never changed
+	log      *slog.Logger
+	program  *loader.Program // feeds the veths
+	backlog  *export.Backlog
+	register *register
+	sockets  []string                    // where outputs of type socket listen that do not say where
+	table    atomic.Pointer[outputTable] // replaced by another, never changed
 
 	retired [abi.LimitOutputs]time.Time // since when no packet is judged for the slot's output; zero: it is in effect
 
 	mu      sync.Mutex
-	owners  [abi.LimitOutputs]slotOwner
 	closing map[output]bool
 	past    map[string]*mirror.OutputAccount // of those that are closed
 	writes  map[string]*export.Durations
@@ -61,9 +61,9 @@ type outputs struct {
 	closers sync.WaitGroup
 }
 
-func newOutputs(program *loader.Program, backlog *export.Backlog, log *slog.Logger) *outputs {
+func newOutputs(program *loader.Program, backlog *export.Backlog, register *register, log *slog.Logger) *outputs {
 	s := &outputs{
-		log: log, program: program, backlog: backlog, closing: make(map[output]bool),
+		log: log, program: program, backlog: backlog, register: register, closing: make(map[output]bool),
 		past: make(map[string]*mirror.OutputAccount), writes: make(map[string]*export.Durations),
 	}
 	s.table.Store(new(outputTable))
@@ -72,15 +72,17 @@ func newOutputs(program *loader.Program, backlog *export.Backlog, log *slog.Logg
 
 // open opens the outputs of c that are new or are not what they were. On an error
 // none is opened.
-func (s *outputs) open(c *config.Config, book sessionBook) (opened []output, err error) {
+func (s *outputs) open(c *config.Config, sessions sessionBook) (opened []output, err error) {
 	table := s.table.Load()
 	for _, wanted := range c.Outputs {
 		if o := table[wanted.Slot]; o != nil && o.settings() == wanted && !s.isRetired(wanted.Slot) {
 			continue
 		}
-		o, err := s.openOutput(wanted, c.Policy.Seed, book)
+		o, err := s.openOutput(wanted, c.Policy.Seed, sessions)
 		if err != nil {
-			return nil, errors.Join(err, discardAll(opened))
+			err = errors.Join(err, discardAll(opened))
+			s.register.prune()
+			return nil, err
 		}
 		opened = append(opened, o)
 	}
@@ -88,20 +90,21 @@ func (s *outputs) open(c *config.Config, book sessionBook) (opened []output, err
 }
 
 // openOutput opens an output of any type. Its error names it.
-func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (output, error) {
+func (s *outputs) openOutput(c config.Output, seed uint64, sessions sessionBook) (output, error) {
 	if c.Type == config.OutputVeth {
 		return openVeth(c, s.program, s.vethLike(c), s.log)
 	}
-	follower := s.backlog.NewFollower(c.Slot)
+	book := s.register.book(c.Name)
+	follower := s.backlog.NewFollower(c.Slot, book)
 	var to sink
 	var err error
 	switch c.Type {
 	case config.OutputPcapng, config.OutputPcap:
-		to, err = openFiles(c, book, follower, s.log)
+		to, err = openFiles(c, sessions, follower, book, s.log)
 	case config.OutputAFPacket:
-		to, err = openSender(c, s.program)
+		to, err = openSender(c, s.program, book)
 	case config.OutputSocket:
-		o, err := openSockets(c, s.sockets, seed, s.backlog, book, s.log)
+		o, err := openSockets(c, s.sockets, seed, s.backlog, sessions, s.register, s.log)
 		if err != nil {
 			return nil, fmt.Errorf("open output %q: %w", c.Name, err)
 		}
@@ -112,16 +115,16 @@ func (s *outputs) openOutput(c config.Output, seed uint64, book sessionBook) (ou
 	if err != nil {
 		return nil, fmt.Errorf("open output %q: %w", c.Name, err)
 	}
-	return newQueuedOutput(c, seed, follower, to, s.writesOf(c.Name), s.log), nil
+	return newQueuedOutput(c, seed, follower, to, book, s.writesOf(c.Name), s.log), nil
 }
 
 // openSender opens an interface to send packets out of.
-func openSender(c config.Output, program *loader.Program) (sink, error) {
+func openSender(c config.Output, program *loader.Program, book *mirror.Book) (sink, error) {
 	socket, err := program.PacketSocket()
 	if err != nil {
 		return nil, err
 	}
-	return export.NewPacketSender(c.Interface, socket)
+	return export.NewPacketSender(c.Interface, socket, book)
 }
 
 // vethLike returns the veth that has a slot, or one of the names, that another is to
@@ -167,17 +170,24 @@ func discardAll(opened []output) error {
 // with: what the kernel has counted, which is asked for where a slot goes from one
 // name to another.
 func (s *outputs) admit(opened []output, ask func() (*loader.SlotAccounts, error)) (counted *loader.SlotAccounts, err error) {
-	counted = new(loader.SlotAccounts)
 	for _, o := range opened {
 		slot := o.settings().Slot
 		if s.table.Load()[slot] == nil || s.isRetired(slot) {
 			s.put(slot, o)
 		}
-		if before := s.owners[slot].name; before != "" && before != o.settings().Name && err == nil {
-			counted, err = ask()
+	}
+	return s.countedOf(opened, ask)
+}
+
+// countedOf asks for what the kernel has counted, if an opened output gets the slot of
+// another name.
+func (s *outputs) countedOf(opened []output, ask func() (*loader.SlotAccounts, error)) (*loader.SlotAccounts, error) {
+	for _, o := range opened {
+		if before := s.register.ownerName(o.settings().Slot); before != "" && before != o.settings().Name {
+			return ask()
 		}
 	}
-	return s.withUnclaimed(counted), err
+	return new(loader.SlotAccounts), nil
 }
 
 // withdraw undoes admit: no policy names the outputs.
@@ -185,10 +195,13 @@ func (s *outputs) withdraw(opened []output) error {
 	for _, o := range opened {
 		if s.table.Load()[o.settings().Slot] == o {
 			s.replace(o.settings().Slot, nil)
+			s.backlog.Turn(nil, nil, s.register.withdraw(o.settings().Slot))
 		}
 		s.forget(o)
 	}
-	return discardAll(opened)
+	err := discardAll(opened)
+	s.register.prune()
+	return err
 }
 
 // settle puts the outputs of c into effect, now that its policy is: the opened ones
@@ -200,7 +213,7 @@ func (s *outputs) settle(c *config.Config, opened []output, counted *loader.Slot
 		if s.table.Load()[slot] != o {
 			s.put(slot, o)
 		}
-		s.own(slot, o.settings().Name, counted[slot])
+		s.register.own(slot, o.settings().Name, counted[slot])
 	}
 	var wanted outputTable
 	for _, o := range c.Outputs {
@@ -249,14 +262,15 @@ func (s *outputs) replace(slot int, o output) (before output) {
 	table := *s.table.Load()
 	before, table[slot] = table[slot], o
 	var joining, leaving []*export.Follower
+	var note func(mirror.SlotCounts)
 	if o != nil {
-		joining = o.start()
+		joining, note = o.start(), s.register.assign(o.settings().Name, slot)
 	}
 	if before != nil {
 		leaving = before.stop()
 		s.closing[before] = true
 	}
-	s.backlog.Turn(joining, leaving)
+	s.backlog.Turn(joining, leaving, note)
 	s.retired[slot] = time.Time{}
 	s.table.Store(&table)
 	return before
@@ -274,7 +288,7 @@ func (s *outputs) close() error {
 	var errs []error
 	for _, o := range s.table.Load() {
 		if o != nil {
-			s.backlog.Turn(nil, o.stop())
+			s.backlog.Turn(nil, o.stop(), nil)
 		}
 	}
 	for _, o := range s.table.Load() {

@@ -34,7 +34,10 @@ type outputsUnderTest struct {
 }
 
 func newOutputsUnderTest(t *testing.T) *outputsUnderTest {
-	return &outputsUnderTest{newOutputs(nil, export.NewBacklog(4<<20), slog.New(slog.NewTextHandler(io.Discard, nil))), t, t.TempDir()}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	backlog, register := export.NewBacklog(4<<20), newRegister(mirror.NewBooks(), nil, log)
+	backlog.Continue(mirror.SlotCounts{}, register.orphaned)
+	return &outputsUnderTest{newOutputs(nil, backlog, register, log), t, t.TempDir()}
 }
 
 // parse reads a configuration of outputs, each written as its name and its keys.

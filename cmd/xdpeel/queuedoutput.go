@@ -32,6 +32,7 @@ type queuedOutput struct {
 	log      *slog.Logger
 	sink     sink
 	follower *export.Follower
+	book     *mirror.Book
 	writes   *export.Durations // how long the sink took for a batch; the name's
 	ended    chan struct{}     // closed when the goroutine has written its last; nil: not started
 	retryAt  time.Time         // of a failed one; the goroutine's own
@@ -43,9 +44,9 @@ type queuedOutput struct {
 	failure    error  // why it takes no packets; nil while it does
 }
 
-func newQueuedOutput(c config.Output, seed uint64, follower *export.Follower, sink sink, writes *export.Durations, log *slog.Logger) *queuedOutput {
+func newQueuedOutput(c config.Output, seed uint64, follower *export.Follower, sink sink, book *mirror.Book, writes *export.Durations, log *slog.Logger) *queuedOutput {
 	o := &queuedOutput{
-		config: c, log: log.With("output", c.Name), sink: sink, follower: follower, writes: writes,
+		config: c, log: log.With("output", c.Name), sink: sink, follower: follower, book: book, writes: writes,
 		share: export.Share{Slot: c.Slot, Sample: c.Sample, Snap: c.Snap, Seed: seed},
 	}
 	o.look() // it may take none from the beginning
@@ -110,6 +111,7 @@ func (o *queuedOutput) partOf(b *mirror.Batch) *mirror.Batch {
 	part, named := o.share.Of(b)
 	o.named += uint64(named)
 	o.sampledOut += uint64(named - len(part.Packets))
+	o.book.Lose(mirror.LossSampledOut, named-len(part.Packets))
 	return part
 }
 

@@ -27,12 +27,13 @@ func (e *environment) socketOf(iface string) string {
 // socketOutput streams packets to each that reads one of its sockets. Readers come
 // and go; each has a place of its own in the backlog.
 type socketOutput struct {
-	config  config.Output
-	log     *slog.Logger
-	backlog *export.Backlog
-	book    sessionBook
-	doors   []*door
-	working sync.WaitGroup // all goroutines
+	config   config.Output
+	log      *slog.Logger
+	backlog  *export.Backlog
+	sessions sessionBook
+	register *register
+	doors    []*door
+	working  sync.WaitGroup // all goroutines
 
 	mu      sync.Mutex
 	seed    uint64
@@ -45,9 +46,9 @@ type socketOutput struct {
 
 // openSockets opens the sockets of an output, not yet under their own names: those
 // still belong to the output that it may take the place of.
-func openSockets(c config.Output, paths []string, seed uint64, backlog *export.Backlog, book sessionBook, log *slog.Logger) (*socketOutput, error) {
+func openSockets(c config.Output, paths []string, seed uint64, backlog *export.Backlog, sessions sessionBook, register *register, log *slog.Logger) (*socketOutput, error) {
 	o := &socketOutput{
-		config: c, log: log.With("output", c.Name), backlog: backlog, book: book, seed: seed,
+		config: c, log: log.With("output", c.Name), backlog: backlog, sessions: sessions, register: register, seed: seed,
 		readers: make(map[*socketReader]bool),
 	}
 	if c.Socket.Path != "" {
@@ -83,7 +84,7 @@ func (o *socketOutput) start() (joining []*export.Follower) {
 
 // follow returns who is to join when no reader is there any more.
 func (o *socketOutput) follow() *export.Follower {
-	o.nobody = o.backlog.NewFollower(o.config.Slot)
+	o.nobody = o.backlog.NewFollower(o.config.Slot, nil)
 	follower := o.nobody
 	o.working.Go(func() { o.countUnread(follower) })
 	return follower
@@ -113,7 +114,10 @@ func (o *socketOutput) miss(packets uint64) {
 	defer o.mu.Unlock()
 	o.gone.Offered += packets
 	o.gone.Lose(mirror.LossNoReader, packets)
+	o.book().Lose(mirror.LossNoReader, int(packets))
 }
+
+func (o *socketOutput) book() *mirror.Book { return o.register.book(o.config.Name) }
 
 // welcome takes readers until the listener is closed.
 func (o *socketOutput) welcome(listener *net.UnixListener) {
@@ -153,7 +157,7 @@ func (o *socketOutput) serve(conn *net.UnixConn) error {
 		return err
 	}
 	go r.awaitEnd(func() { o.leave(r) }) // ends with the connection
-	if err := r.begin(o.book); err != nil {
+	if err := r.begin(o.sessions); err != nil {
 		o.leave(r)
 	}
 	r.run(func() { o.leave(r) })
@@ -175,8 +179,8 @@ func (o *socketOutput) join(r *socketReader) error {
 	if o.present == 0 {
 		leaving = append(leaving, o.nobody)
 	}
-	o.backlog.Turn([]*export.Follower{r.follower}, leaving)
 	o.present++
+	o.backlog.Turn([]*export.Follower{r.follower}, leaving, o.register.share(o.config.Name, o.config.Slot, o.present))
 	o.readers[r] = true
 	o.log.Info("reader comes", "process", r.process, "user", r.user, "filter", r.wish.Filter)
 	return nil
@@ -194,7 +198,7 @@ func (o *socketOutput) leave(r *socketReader) {
 	if o.present--; o.present == 0 {
 		joining = append(joining, o.follow())
 	}
-	o.backlog.Turn(joining, []*export.Follower{r.follower})
+	o.backlog.Turn(joining, []*export.Follower{r.follower}, o.register.share(o.config.Name, o.config.Slot, o.present))
 }
 
 // bury keeps the account of a reader that has had its last packet.

@@ -63,6 +63,7 @@ type socketReader struct {
 	filter   *mirror.Filter
 	since    time.Time
 	follower *export.Follower
+	book     *mirror.Book
 	left     bool // guarded by the output
 
 	mu         sync.Mutex
@@ -85,16 +86,16 @@ func (o *socketOutput) newReader(conn *net.UnixConn, w wish) (*socketReader, err
 	defer o.mu.Unlock()
 	return &socketReader{
 		conn: conn, process: peer.Pid, user: peer.Uid, wish: w, filter: filter, since: time.Now(),
-		follower: o.backlog.NewFollower(o.config.Slot),
-		share:    export.Share{Slot: o.config.Slot, Sample: o.config.Sample, Snap: o.config.Snap, Seed: o.seed},
+		follower: o.backlog.NewFollower(o.config.Slot, o.book()), book: o.book(),
+		share: export.Share{Slot: o.config.Slot, Sample: o.config.Sample, Snap: o.config.Snap, Seed: o.seed},
 	}, nil
 }
 
 // begin sends the reader the header.
-func (r *socketReader) begin(book sessionBook) error {
+func (r *socketReader) begin(sessions sessionBook) error {
 	stream, err := export.NewStream(r.conn, export.StreamOptions{
-		Application: "xdpeel " + versionOf(), Name: book.sessionName,
-		SnapLength: r.wish.SnapLength, VNIs: r.wish.VNIs, Filter: r.filter, Follower: r.follower,
+		Application: "xdpeel " + versionOf(), Name: sessions.sessionName,
+		SnapLength: r.wish.SnapLength, VNIs: r.wish.VNIs, Filter: r.filter, Follower: r.follower, Book: r.book,
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,6 +135,7 @@ func (r *socketReader) partOf(b *mirror.Batch) *mirror.Batch {
 	part, named := r.share.Of(b)
 	r.named += uint64(named)
 	r.sampledOut += uint64(named - len(part.Packets))
+	r.book.Lose(mirror.LossSampledOut, named-len(part.Packets))
 	return part
 }
 

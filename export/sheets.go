@@ -1,0 +1,106 @@
+package export
+
+import (
+	"hash/fnv"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// sheets are those of an output's files, in its book.
+type sheets struct {
+	book   *mirror.Book // nil: there are none
+	origin uint64
+}
+
+// originOf tells files of one path from those of another.
+func originOf(path string) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(path)) // cannot fail
+	return hash.Sum64()
+}
+
+// open returns the sheet of a file that was made.
+func (s sheets) open(file *os.File) *mirror.Sheet {
+	if s.book == nil {
+		return nil
+	}
+	id, err := identify(int(file.Fd()), "")
+	if err != nil {
+		return nil
+	}
+	return s.book.Open(id, s.origin)
+}
+
+// take returns the sheet of a file that an earlier process left, nil if there is none.
+func (s sheets) take(file *os.File) *mirror.Sheet {
+	if s.book == nil {
+		return nil
+	}
+	id, err := identify(int(file.Fd()), "")
+	if err != nil {
+		return nil
+	}
+	return s.book.Take(id, s.origin)
+}
+
+// identify tells what a descriptor refers to, or what a path names.
+func identify(fd int, path string) (id mirror.FileID, err error) {
+	flags := 0
+	if path == "" {
+		flags = unix.AT_EMPTY_PATH
+	}
+	var s unix.Statx_t
+	if err := unix.Statx(fd, path, flags|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_INO|unix.STATX_BTIME, &s); err != nil {
+		return id, &os.PathError{Op: "statx", Path: path, Err: err}
+	}
+	id = mirror.FileID{Device: unix.Mkdev(s.Dev_major, s.Dev_minor), Inode: s.Ino}
+	if s.Mask&unix.STATX_BTIME != 0 {
+		id.Born = uint64(s.Btime.Sec)*1e9 + uint64(s.Btime.Nsec)
+	}
+	return id, nil
+}
+
+// settleNamed sees to the sheets of files that are not there under their hidden names:
+// the process was killed when it had just named one, or somebody removed it since. left
+// are the files that are there.
+func (p *publisher) settleNamed(left []named) {
+	all := p.sheets.book.TakeAll(p.sheets.origin)
+	if len(all) == 0 {
+		return
+	}
+	hidden, complete, damaged := identifyAll(left), p.found(""), p.found(damagedEnd)
+	for _, sheet := range all {
+		switch id := sheet.File(); {
+		case hidden[id]:
+			sheet.Return() // another has it, or it could not be mended
+		case complete[id]:
+			sheet.Settle()
+		case damaged[id]:
+			sheet.Lose(mirror.LossSyncError)
+		default:
+			sheet.Lose(mirror.LossFileRemoved)
+		}
+	}
+}
+
+// found are the files that the pattern names with an end behind their names.
+func (p *publisher) found(end string) map[mirror.FileID]bool {
+	files, err := p.pattern.find(end)
+	if err != nil {
+		p.log.Error("files of earlier runs cannot be looked for", "error", err, "hint", "see that xdpeel may read the directory")
+	}
+	return identifyAll(files)
+}
+
+func identifyAll(files []named) map[mirror.FileID]bool {
+	ids := make(map[mirror.FileID]bool)
+	for _, file := range files {
+		if id, err := identify(unix.AT_FDCWD, file.path); err == nil { // else it went away
+			ids[id] = true
+		}
+	}
+	return ids
+}

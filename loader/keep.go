@@ -1,0 +1,101 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// keep is what user space keeps in maps for its successor. It is written by plain
+// stores to memory that the maps share with the process: each is there as soon as it is
+// done, and nothing has to be done in the end.
+type keep struct {
+	mappings [][]byte
+	notes    []bpf.XdpeelNote
+	takings  *takings
+	books    *mirror.Books
+}
+
+// The records of mirror's books are those of bpf/abi.h.
+var (
+	_ [unsafe.Sizeof(bpf.XdpeelBook{})]byte   = [unsafe.Sizeof(mirror.BookRecord{})]byte{}
+	_ [unsafe.Sizeof(bpf.XdpeelSheet{})]byte  = [unsafe.Sizeof(mirror.SheetRecord{})]byte{}
+	_ [unsafe.Sizeof(bpf.XdpeelFlight{})]byte = [unsafe.Sizeof(mirror.FlightRecord{})]byte{}
+)
+
+// openKeep maps the maps. What a process before has left in them stays.
+func openKeep(maps *bpf.XdpeelMaps, cpus int) (_ *keep, err error) {
+	k := new(keep)
+	k.notes, err = mapValues[bpf.XdpeelNote](k, maps.Notes, err)
+	words, err := mapValues[uint64](k, maps.Takings, err)
+	books, err := mapValues[mirror.BookRecord](k, maps.Books, err)
+	sheets, err := mapValues[mirror.SheetRecord](k, maps.Sheets, err)
+	flights, err := mapValues[mirror.FlightRecord](k, maps.Flights, err)
+	if err != nil {
+		return nil, errors.Join(err, k.close())
+	}
+	k.takings = openTakings(words, cpus)
+	k.books = mirror.OpenBooks(books, sheets, flights)
+	return k, nil
+}
+
+// mapValues maps the values of an array into the process, unless there was an error.
+func mapValues[T any](k *keep, m *ebpf.Map, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	size, n := int(m.ValueSize()), int(m.MaxEntries())
+	if want := int(unsafe.Sizeof(*new(T))); size != want || size%8 != 0 {
+		return nil, fmt.Errorf("map %s: values of %d bytes, want %d", m, size, want)
+	}
+	page := os.Getpagesize()
+	memory, err := unix.Mmap(m.FD(), 0, (size*n+page-1)/page*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s into memory: %w", m, err)
+	}
+	k.mappings = append(k.mappings, memory)
+	return unsafe.Slice((*T)(unsafe.Pointer(&memory[0])), n), nil
+}
+
+// note leaves a note to the next process: all of it, or that before stays.
+func (k *keep) note(text []byte) error {
+	older, number := &k.notes[0], k.notes[1].Number
+	if older.Number > number {
+		older, number = &k.notes[1], older.Number
+	}
+	if len(text) > len(older.Text) {
+		return fmt.Errorf("leave a note: it has %d bytes, and there is room for %d", len(text), len(older.Text))
+	}
+	older.Length = uint32(copy(older.Text[:], text))
+	atomic.StoreUint64(&older.Number, number+1)
+	return nil
+}
+
+func (k *keep) close() error {
+	var errs []error
+	for _, memory := range k.mappings {
+		errs = append(errs, unix.Munmap(memory))
+	}
+	k.mappings = nil
+	return errors.Join(errs...)
+}
+
+// Note leaves a note of the outputs to the process after this one, in place of the one
+// before; see abi.LimitNote.
+func (p *Program) Note(text []byte) error { return p.keep.note(text) }
+
+// Books are the accounts of outputs that outlive the process, with what processes
+// before have left in them. They last until Close.
+func (p *Program) Books() *mirror.Books { return p.keep.books }
+
+// Taken are the packets that any process has taken out of the rings, by the slots that
+// they name. It must not be called while a Reader reads.
+func (p *Program) Taken() mirror.SlotCounts { return p.keep.takings.packets }

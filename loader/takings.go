@@ -1,0 +1,74 @@
+package loader
+
+import (
+	"sync/atomic"
+
+	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
+)
+
+// takings is how far the rings are read, and how many packets were taken out of them:
+// both at one instant, so that a process that is killed has taken each packet or not.
+//
+// It is kept in two cells that are written in turn, each of a number, the packets of
+// each slot, and the position in each CPU's ring. That with the higher number counts. A
+// cell's number is written last, and only then is the kernel told of the positions.
+type takings struct {
+	cells [2][]uint64
+	at    int // the cell that counts
+
+	packets mirror.SlotCounts
+	outputs mirror.OutputSet // of the packets that came last,
+	run     uint64           // of which so many are not in packets yet
+}
+
+// cellHead is how many words a cell has before its positions.
+const cellHead = 1 + abi.LimitOutputs
+
+// takingsWords is how many words the takings have on a host of some CPUs.
+func takingsWords(cpus int) uint32 { return uint32(2 * (cellHead + cpus)) }
+
+func openTakings(words []uint64, cpus int) *takings {
+	size := cellHead + cpus
+	t := &takings{cells: [2][]uint64{words[:size], words[size : 2*size]}}
+	if t.cells[1][0] > t.cells[0][0] {
+		t.at = 1
+	}
+	copy(t.packets[:], t.cells[t.at][1:])
+	return t
+}
+
+// position is where a CPU's ring is read from.
+func (t *takings) position(cpu int) uint64 { return t.cells[t.at][cellHead+cpu] }
+
+// count counts a packet that was taken.
+func (t *takings) count(outputs mirror.OutputSet) {
+	if outputs != t.outputs {
+		t.sum()
+		t.outputs = outputs
+	}
+	t.run++
+}
+
+// sum adds those that came last to the packets of their slots.
+func (t *takings) sum() {
+	t.packets.Add(t.outputs, t.run)
+	t.run = 0
+}
+
+// commit says that all that is skipped in the rings is taken.
+func (t *takings) commit(rings []*ring) {
+	current, next := t.cells[t.at], t.cells[1-t.at]
+	moved := false
+	for cpu, ring := range rings {
+		next[cellHead+cpu] = ring.position
+		moved = moved || ring.position != current[cellHead+cpu]
+	}
+	if !moved {
+		return
+	}
+	t.sum()
+	copy(next[1:], t.packets[:])
+	atomic.StoreUint64(&next[0], current[0]+1)
+	t.at = 1 - t.at
+}
