@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -149,7 +150,7 @@ func (s *storm) checkFiles(output string) {
 	paths, _ := filepath.Glob(filepath.Join(s.disk, output+"*"))
 	in := make(map[uint64]string)
 	for _, path := range paths {
-		frames, err := corpus.Frames(s.unpacked(path))
+		frames, err := corpus.Frames(unpacked(s.t, path))
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -173,29 +174,30 @@ func (s *storm) checkFiles(output string) {
 }
 
 // unpacked is a file that is not compressed, with what is in another.
-func (s *storm) unpacked(path string) string {
-	s.t.Helper()
+func unpacked(t *testing.T, path string) string {
+	t.Helper()
 	if filepath.Ext(path) != ".zst" {
 		return path
 	}
 	packed, err := os.Open(path)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer packed.Close()
 	reader, err := zstd.NewReader(packed)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer reader.Close()
 	text, err := io.ReadAll(reader)
+	into := filepath.Join(t.TempDir(), "unpacked.pcapng")
 	if err == nil {
-		err = os.WriteFile(s.path("unpacked.pcapng"), text, 0o644)
+		err = os.WriteFile(into, text, 0o644)
 	}
 	if err != nil {
-		s.t.Fatalf("unpack %s: %v", path, err)
+		t.Fatalf("unpack %s: %v", path, err)
 	}
-	return s.path("unpacked.pcapng")
+	return into
 }
 
 // memory is the most that the daemon had resident, in bytes.
