@@ -47,15 +47,10 @@ type storm struct {
 	last   *mirror.Ledger    // the reading before; nil: of this count there was none
 	past   []*mirror.Ledger  // those of daemons whose counters could not be taken over
 	kills  int
-	margin uint64 // packets that the kills may have cost the accounts
 	back   time.Duration
 	peak   int64 // the most memory that a daemon had, in bytes
 	seen   kernelObjects
 }
-
-// noteAge is how old a killed daemon's notes may be (docs/run.md): half a second, and
-// what it takes to be given a CPU on a machine with more to do.
-var noteAge = labtest.Slowly(2 * time.Second)
 
 // A daemon through which a storm goes loses nothing uncounted, counts nothing twice,
 // and holds in the end what a new one holds.
@@ -235,19 +230,7 @@ func (s *storm) end(signal syscall.Signal) {
 		s.t.Errorf("%v; said %s", err, s.daemon.stderr)
 	}
 	if signal == syscall.SIGKILL {
-		s.killed()
-	}
-}
-
-// killed notes what the daemon that was just killed may not have noted.
-func (s *storm) killed() {
-	s.kills++
-	lost := s.source.since(time.Now().Add(-noteAge))
-	s.margin += lost
-	for name, account := range s.last.Outputs { // what may be missing now
-		if name != "ids" {
-			account.Offered -= min(account.Offered, lost) // 0: nor the account itself
-		}
+		s.kills++
 	}
 }
 

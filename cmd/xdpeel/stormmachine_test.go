@@ -165,7 +165,7 @@ func (s *storm) starve() {
 	if status := s.daemon.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
 		s.t.Errorf("%v, want it killed; said %s", err, s.daemon.stderr)
 	}
-	s.killed()
+	s.kills++
 	write("memory.max", "max")
 	s.start()
 }
@@ -192,7 +192,7 @@ func (s *storm) exhaust() {
 	case isGone(s.daemon.cmd.Process.Pid):
 		s.say("  the daemon is killed")
 		s.daemon.cmd.Wait()
-		s.killed()
+		s.kills++
 		s.start()
 	case s.helperGone():
 		s.say("  the helper is killed")

@@ -28,14 +28,7 @@ type stormSource struct {
 	disturbed int  // troubles that the wire has: what is sent meanwhile may not come
 	sent      uint64
 	atRisk    uint64 // of those sent, what was while the wire had trouble
-	history   []sentAt
 	failure   error
-}
-
-// sentAt is how many packets were sent until a time.
-type sentAt struct {
-	time time.Time
-	sent uint64
 }
 
 var stormPause = labtest.Slowly(400 * time.Microsecond) // between two packets
@@ -107,9 +100,6 @@ func (x *stormSource) count(err error) {
 	case err == nil:
 		x.sent++
 	}
-	if now := time.Now(); len(x.history) == 0 || now.Sub(x.history[len(x.history)-1].time) > 10*time.Millisecond {
-		x.history = append(x.history, sentAt{now, x.sent})
-	}
 }
 
 // pause returns once nothing is sent any more.
@@ -137,18 +127,6 @@ func (x *stormSource) set(change func()) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	change()
-}
-
-// since returns how many packets were sent since a time.
-func (x *stormSource) since(start time.Time) (n uint64) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for i := len(x.history) - 1; i >= 0; i-- {
-		if n = x.sent - x.history[i].sent; x.history[i].time.Before(start) {
-			return n
-		}
-	}
-	return x.sent
 }
 
 func (x *stormSource) end() {
