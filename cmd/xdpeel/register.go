@@ -218,13 +218,11 @@ func (r *register) leaveBehind(name string, packets uint64) {
 
 // commit notes the register.
 func (r *register) commit() {
-	last := r.find(func(e *entry) bool { return true })
-	for i, e := range r.entries {
-		if e != nil {
-			last = i
-		}
+	used := len(r.entries)
+	for used > 0 && r.entries[used-1] == nil {
+		used--
 	}
-	text, err := json.Marshal(r.entries[:last+1])
+	text, err := json.Marshal(r.entries[:used])
 	if err == nil && r.note != nil {
 		err = r.note(text)
 	}
