@@ -31,7 +31,7 @@ func newPins(t *testing.T) string {
 
 const keptConfig = `
 interfaces: [far]
-http: 127.0.0.1:9478
+http: 127.0.0.1:0
 pins: PINS
 sessions: [{vni: any}]
 outputs:
@@ -113,7 +113,10 @@ func (p *process) asked(w *wire) *runningDaemon {
 func (p *process) awaitRead(t *testing.T, w *wire, packets uint64) {
 	t.Helper()
 	d := p.asked(w)
-	labtest.Eventually(t, "the rings are read", func() bool { return d.statusLedger(t).Outputs["all"].Offered == packets })
+	labtest.Eventually(t, "the rings are read", func() bool {
+		outputs := d.statusLedger(t).Outputs
+		return outputs["all"].Offered == packets && outputs["packed"].Offered == packets
+	})
 }
 
 // numbers sends packets that are numbered from 0 until it is told to stop, and
