@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,13 +32,15 @@ type joining struct {
 	received map[mirror.Session]mirror.SessionAccount
 }
 
+// joinedSocket is where the daemon is looked for.
+func (env *environment) joinedSocket(o *captureOptions) string {
+	return cmp.Or(o.socket, env.socketOf(o.iface))
+}
+
 // dialDaemon returns a connection to the daemon that captures from the interface,
 // nil if none does, or none that can be read.
 func dialDaemon(env *environment, o *captureOptions) (*net.UnixConn, error) {
-	path := o.socket
-	if path == "" {
-		path = env.socketOf(o.iface)
-	}
+	path := env.joinedSocket(o)
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil && o.socket != "" {
 		return nil, hinted(err, "a daemon listens there if its configuration has an output of type socket with this path")
@@ -81,7 +84,7 @@ func join(ctx context.Context, env *environment, o *captureOptions, conn *net.Un
 	if j.sink, err = o.output.open(env, o.judge.SnapLength, j); err != nil {
 		return explainOutput(err)
 	}
-	say(env.stderr, "listening on %s, through the daemon's socket %s, %s, snap length %d bytes", o.iface, conn.RemoteAddr(), o.what, o.judge.SnapLength)
+	say(env.stderr, "listening on %s, through the daemon's socket %s, %s, snap length %d bytes", o.iface, env.joinedSocket(o), o.what, o.judge.SnapLength)
 	stop := context.AfterFunc(ctx, j.stop)
 	defer stop()
 	runErr := j.run()

@@ -245,7 +245,7 @@ func TestCaptureJoinsDaemon(t *testing.T) {
 	}
 	pipe := new(lab.Transcript)
 	r := w.launch(t, &environment{stdout: pipe, runtime: directory}, "capture", "-i", "far", "-w", "-", "-c", "7")
-	r.await("through the daemon's socket")
+	r.await("through the daemon's socket " + filepath.Join(directory, "far.sock") + ",")
 	outer, inner := conversation()
 	w.send(t, outer...)
 	r.end(0)
