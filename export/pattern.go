@@ -89,8 +89,9 @@ func (p *pattern) isFixed() bool { return len(p.steps) == 1 }
 
 // named is a file that is there.
 type named struct {
-	path string
-	info os.FileInfo
+	path  string
+	info  os.FileInfo
+	order int64 // see orderOf
 }
 
 // find returns the files that the pattern names with an end behind their names, the
@@ -98,7 +99,7 @@ type named struct {
 func (p *pattern) find(ends ...string) (found []named, err error) {
 	err = p.walk(p.root, p.steps, ends, &found)
 	slices.SortFunc(found, func(a, b named) int {
-		return cmp.Or(a.info.ModTime().Compare(b.info.ModTime()), cmp.Compare(len(a.path), len(b.path)), cmp.Compare(a.path, b.path))
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(len(a.path), len(b.path)), cmp.Compare(a.path, b.path))
 	})
 	return found, err
 }
@@ -119,7 +120,7 @@ func (p *pattern) walk(directory string, steps []*regexp.Regexp, ends []string, 
 			return ok && steps[0].MatchString(name)
 		}):
 			if info, err := entry.Info(); err == nil {
-				*found = append(*found, named{path, info})
+				*found = append(*found, named{path, info, orderOf(path, info)})
 			}
 		}
 	}

@@ -62,10 +62,10 @@ func (p *publisher) start() {
 	p.work.Go(p.runCommands)
 	p.work.Go(func() {
 		defer close(p.commands)
-		p.recoverLeft()
 		if err := p.shelf.list(); err != nil {
 			p.log.Error("files of earlier runs cannot be listed", "error", err, "hint", "see that xdpeel may read the directory")
 		}
+		p.recoverLeft()
 		p.offerEarlier()
 		p.run()
 	})
@@ -126,6 +126,7 @@ func (p *publisher) run() {
 // to take a file, asking again proves nothing: it forgets what it could not write.
 func (p *publisher) publish(file retiredPart) error {
 	end := ""
+	p.shelf.place(file.out)
 	syncErr := file.out.Sync()
 	switch {
 	case file.isGone():

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,6 +75,42 @@ func TestArchiveKeeps(t *testing.T) {
 				t.Errorf("%d files of %d bytes are left: %v; %+v", len(own), size, own, a.Files())
 			}
 		})
+	}
+}
+
+// Files that seem to be of the future, since the clock was set back, are older than those
+// that come.
+func TestArchiveKeepsTheNewest(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	o := archiveOptions(filepath.Join(directory, "a.pcapng"), new(lab.Transcript))
+	o.File.RotateSize, o.Keep = 20_000, Keep{Files: 3}
+	var s series
+	write := func() (names []string) {
+		a := openArchive(t, o)
+		if err := errors.Join(a.Write(s.batch(90, 600, 1)), a.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return globbed(t, directory+"/*")
+	}
+	before := write()
+	for _, path := range before {
+		future := time.Now().Add(time.Hour)
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		setOrder(file, future.UnixNano())
+		if err := errors.Join(file.Close(), os.Chtimes(path, future, future)); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || orderOf(path, info) != future.UnixNano() {
+			t.Skipf("%v: no attributes on this file system", err)
+		}
+	}
+	after := write()
+	if len(before) != 3 || len(after) != 3 || slices.ContainsFunc(after, func(path string) bool { return slices.Contains(before, path) }) {
+		t.Errorf("files %q, and then %q", before, after)
 	}
 }
 

@@ -32,6 +32,7 @@ type shelf struct {
 	files  []named
 	size   int64
 	listed time.Time
+	newest int64 // the highest place that a file ever had
 }
 
 // list reads from the disk which files there are.
@@ -42,8 +43,21 @@ func (s *shelf) list() error {
 	s.files, s.size, s.listed = files, 0, time.Now()
 	for _, file := range files {
 		s.size += file.info.Size()
+		s.newest = max(s.newest, file.order)
 	}
 	return err
+}
+
+// place gives a complete file its place behind all others, whatever the clock says.
+func (s *shelf) place(out target) {
+	file, ok := out.(*os.File)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest = max(s.newest+1, time.Now().UnixNano())
+	setOrder(file, s.newest)
 }
 
 // add puts a file behind the others.
@@ -54,7 +68,7 @@ func (s *shelf) add(path string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.files = append(s.files, named{path, info})
+	s.files = append(s.files, named{path, info, orderOf(path, info)})
 	s.size += info.Size()
 	return nil
 }
