@@ -30,7 +30,7 @@ func TestRunBeforeItsOutputs(t *testing.T) {
 	d.process.end(syscall.SIGKILL)
 	w.removeLink(t, "tap")
 	c.receiver.Close()
-	var before map[string]mirror.OutputAccount // of which it may have lacked the last half second
+	var before map[string]mirror.OutputAccount
 	err := c.Renew(func() {
 		d.restart(t)
 		for _, words := range []string{`find interface \"tap\": no such device`, fmt.Sprintf(`open network namespace \"%s\": there is none`, c.Name())} {
