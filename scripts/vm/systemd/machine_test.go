@@ -28,7 +28,7 @@ sessions: [{vni: any}]
 outputs:
   archive: {type: pcapng, path: "/var/lib/xdpeel/%Y%m%d-%H%M%S.pcapng", rotate_every: 5m}
   live: {type: socket, group: xdpeel}
-  ids: {type: veth, interface: xdpeel0, peer: xdpeel0-ids}
+  ids: {type: veth, interface: xdpeel0, peer: xdpeel0-ids, queues: 2}
   tap: {type: afpacket, interface: tap}
 `
 
