@@ -77,12 +77,14 @@ func explainCapture(ctx context.Context, env *environment, o explainOptions, e *
 		return err
 	}
 	defer in.Close()
-	w, err := newWitness(in, e.config)
-	if err == nil {
-		err = w.explainAll(o.number, e)
-	}
+	w, err := newWitness(in, name, e.config)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
+		return err
+	}
+	if err := w.explainAll(o.number, e); isNormalEnd(err) {
+		return nil // who reads what is said has had enough
+	} else if err != nil {
+		return err
 	}
 	if w.others > 0 {
 		say(env.stderr, "%d frames are not mirrored packets", w.others)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
@@ -61,6 +62,26 @@ func TestExplainCapture(t *testing.T) {
 	}
 }
 
+// failingWriter takes nothing.
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// Who reads the first lines alone has had enough; anything else says what could not be done.
+func TestExplainToNobody(t *testing.T) {
+	for err, want := range map[error]string{
+		syscall.EPIPE:  "",
+		syscall.ENOSPC: "xdpeel: error: explain frame 1: no space left on device\n",
+	} {
+		var stderr bytes.Buffer
+		env := &environment{stdin: bytes.NewReader(pcap(asked()...)), stdout: failingWriter{err}, stderr: &stderr}
+		status := execute(t.Context(), env, strings.Fields("explain --config "+explainConfig+" -r -"))
+		if (status == 0) != (want == "") || stderr.String() != want {
+			t.Errorf("%v: status %d, said %q, want %q", err, status, stderr.String(), want)
+		}
+	}
+}
+
 func TestExplainTuple(t *testing.T) {
 	var all strings.Builder
 	for _, line := range []string{
@@ -87,7 +108,7 @@ func TestExplainTuple(t *testing.T) {
 // what a judge of its own makes of it.
 func checkExplanations(t *testing.T, c *config.Config, list [][]byte) (outcomes map[abi.Outcome]int) {
 	t.Helper()
-	w, err := newWitness(bytes.NewReader(pcap()), c)
+	w, err := newWitness(bytes.NewReader(pcap()), "none", c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 // in question, and by one that takes everything, which tells also of those packets
 // that the policy does not want what they are.
 type witness struct {
+	name     string // of the capture, for a person to read
 	reader   *capfile.Reader
 	judge    *mirror.Decapsulator
 	observer *mirror.Decapsulator
@@ -25,10 +26,10 @@ type witness struct {
 	others   int // frames that are no mirrored packets
 }
 
-func newWitness(in io.Reader, c *config.Config) (w *witness, err error) {
-	w = &witness{policy: c.Policy}
+func newWitness(in io.Reader, name string, c *config.Config) (w *witness, err error) {
+	w = &witness{name: name, policy: c.Policy}
 	if w.reader, err = capfile.NewReader(in); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if w.judge, err = mirror.NewDecapsulator(c.Judge, c.Policy); err != nil {
 		return nil, err
@@ -46,11 +47,11 @@ func (w *witness) explainAll(number int, e *explainer) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("read %s: %w", w.name, err)
 		}
 		w.number++
 		if err := w.explain(frame, number, e); err != nil {
-			return err
+			return fmt.Errorf("explain frame %d: %w", w.number, err)
 		}
 	}
 	return nil
