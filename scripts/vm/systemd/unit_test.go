@@ -175,6 +175,7 @@ func TestNamespace(t *testing.T) {
 	expectAll(t, load.end())
 	shell(t, "ls /data/*.pcapng*")
 	dropIn(t, "")
+	configure(t, everyOutput) // for the next start, which has no /data
 }
 
 // Stopped, it is gone but for what it left; that xdpeel detach takes away, and then it
