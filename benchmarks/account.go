@@ -88,24 +88,32 @@ func (a *auditor) note(data []byte) {
 
 // audit reads a capture file and keeps the account of it.
 func audit(path string, f *Frames, sent uint64, outer bool) (Account, error) {
+	a := newAuditor(f, sent, outer)
+	if err := readCapture(path, a.note); err != nil {
+		return Account{}, fmt.Errorf("audit capture: %w", err)
+	}
+	return a.account, nil
+}
+
+// readCapture hands over the bytes of each packet in a capture file.
+func readCapture(path string, note func(data []byte)) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return Account{}, fmt.Errorf("audit capture: %w", err)
+		return err
 	}
 	defer file.Close()
 	capture, err := capfile.NewReader(file)
 	if err != nil {
-		return Account{}, fmt.Errorf("audit capture: %w", err)
+		return fmt.Errorf("read %s: %w", path, err)
 	}
-	a := newAuditor(f, sent, outer)
 	for {
 		frame, err := capture.Next()
 		if errors.Is(err, io.EOF) {
-			return a.account, nil
+			return nil
 		}
 		if err != nil {
-			return Account{}, fmt.Errorf("audit capture: %w", err)
+			return fmt.Errorf("read %s: %w", path, err)
 		}
-		a.note(frame.Data)
+		note(frame.Data)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/safchain/ethtool"
+	"github.com/vishvananda/netlink"
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/loader/pair"
@@ -113,4 +114,16 @@ func (l *Lane) Close() error {
 	}
 	l.closers = nil
 	return errors.Join(errs...)
+}
+
+// statisticsOf returns the kernel's counts of an interface.
+func statisticsOf(namespace *lab.Namespace, name string) (counts netlink.LinkStatistics, err error) {
+	err = namespace.Do(func() error {
+		link, err := netlink.LinkByName(name)
+		if err == nil {
+			counts = *link.Attrs().Statistics
+		}
+		return err
+	})
+	return counts, err
 }

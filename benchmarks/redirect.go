@@ -217,15 +217,9 @@ func (b *redirectBench) reading(threads []int) (r redirectReading, err error) {
 }
 
 // arrived is how many packets the consumer's end has received, as the kernel counts.
-func (b *redirectBench) arrived() (packets uint64, err error) {
-	err = b.consumer.Do(func() error {
-		theirs, err := netlink.LinkByName(redirectPeer)
-		if err == nil {
-			packets = theirs.Attrs().Statistics.RxPackets
-		}
-		return err
-	})
-	return packets, err
+func (b *redirectBench) arrived() (uint64, error) {
+	counts, err := statisticsOf(b.consumer, redirectPeer)
+	return counts.RxPackets, err
 }
 
 // compareRedirects compares xdpeel's whole program, without a filter and with one,

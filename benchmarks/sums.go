@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -13,11 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/vishvananda/netlink"
-
-	"github.com/xdpeel/xdpeel/capfile"
-	"github.com/xdpeel/xdpeel/lab"
 )
 
 // sumsPackets is how many packets the daemon of a full run receives to see whether its
@@ -143,18 +137,6 @@ func (b *sumsBench) ledger() (ledger sumsLedger, err error) {
 	return ledger, json.Unmarshal(out, &ledger)
 }
 
-// statisticsOf returns the kernel's counts of an interface.
-func statisticsOf(namespace *lab.Namespace, name string) (counts netlink.LinkStatistics, err error) {
-	err = namespace.Do(func() error {
-		link, err := netlink.LinkByName(name)
-		if err == nil {
-			counts = *link.Attrs().Statistics
-		}
-		return err
-	})
-	return counts, err
-}
-
 // equation is a sum that has to hold.
 type equation struct {
 	name        string
@@ -218,33 +200,11 @@ func countPackets(directory string) (packets uint64, err error) {
 		return 0, err
 	}
 	for _, path := range paths {
-		n, err := packetsIn(path)
-		if err != nil {
-			return 0, fmt.Errorf("read %s: %w", path, err)
+		if err := readCapture(path, func([]byte) { packets++ }); err != nil {
+			return 0, err
 		}
-		packets += n
 	}
 	return packets, nil
-}
-
-func packetsIn(path string) (packets uint64, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer file.Close()
-	reader, err := capfile.NewReader(file)
-	if err != nil {
-		return 0, err
-	}
-	for {
-		if _, err := reader.Next(); err == io.EOF {
-			return packets, nil
-		} else if err != nil {
-			return packets, err
-		}
-		packets++
-	}
 }
 
 // measureSums sends packets to a daemon as fast as it goes until it has received so
