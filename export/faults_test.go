@@ -25,9 +25,9 @@ type ext4 struct{ directory, device string }
 // newExt4 makes one of 64 MiB, of which the tmpfs holds as many as said.
 func newExt4(t *testing.T, held, options string) ext4 {
 	t.Helper()
-	labtest.Need(t, "mkfs.ext4", "losetup")
 	backing, directory := t.TempDir(), t.TempDir()
 	labtest.Mount(t, "tmpfs", backing, "tmpfs", "size="+held)
+	labtest.Need(t, "mkfs.ext4", "losetup")
 	image := filepath.Join(backing, "image")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -74,8 +74,8 @@ func TestPairIsAsAsked(t *testing.T) {
 
 func TestPairOffloads(t *testing.T) {
 	t.Parallel()
-	labtest.Need(t, "ethtool")
 	pair := newTestPair(t, lab.VethOptions{OffloadsOff: true})
+	labtest.Need(t, "ethtool")
 	for _, end := range []lab.End{pair.A, pair.B} {
 		var output bytes.Buffer
 		command := exec.Command("ethtool", "-k", end.Name)

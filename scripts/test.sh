@@ -5,11 +5,11 @@ cd "$(dirname "$0")/.."
 
 if [ "$(id -u)" -eq 0 ]; then
 	scripts/install-deps.sh test generate
-	scripts/install-versitygw.sh >/dev/null || echo 'test: no versitygw: the tests with a real S3 server are left out' >&2
 	scripts/install-suricata.sh || echo 'test: no Suricata: the tests with a real IDS are left out' >&2
 else
-	echo 'test: not root: the tests that need the kernel or a namespace are left out' >&2
+	echo 'test: not root: the tests that need the kernel or a namespace are left out, and those with programs that are not installed' >&2
 fi
+scripts/install-versitygw.sh >/dev/null || echo 'test: no versitygw: the tests with a real S3 server are left out' >&2
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -80,22 +80,23 @@ func (r *report) take(e event, out io.Writer) {
 	}
 }
 
-// summarise lists the skipped tests with the reason each gave.
+// summarise lists the skipped tests with the reason each gave, and counts all.
 func (r *report) summarise(out io.Writer) {
+	slices.SortFunc(r.skipped, func(a, b test) int { return strings.Compare(a.pkg+a.name, b.pkg+b.name) })
+	for _, key := range r.skipped {
+		fmt.Fprintf(out, "skip  %s %s: %s\n", key.pkg, key.name, reason(r.output[key]))
+	}
 	total := 0
 	for _, n := range r.passed {
 		total += n
 	}
 	fmt.Fprintf(out, "\n%d tests passed, %d skipped\n", total, len(r.skipped))
-	slices.SortFunc(r.skipped, func(a, b test) int { return strings.Compare(a.pkg+a.name, b.pkg+b.name) })
-	for _, key := range r.skipped {
-		fmt.Fprintf(out, "skip  %s %s: %s\n", key.pkg, key.name, reason(r.output[key]))
-	}
 }
 
-// reason finds what a skipped test said, "file_test.go:12: needs root".
+// reason finds what a skipped test said last, "file_test.go:12: needs root": before
+// that it may have logged.
 func reason(output []string) string {
-	for _, line := range output {
+	for _, line := range slices.Backward(output) {
 		if _, said, ok := strings.Cut(line, "_test.go:"); ok {
 			_, said, _ = strings.Cut(said, ": ")
 			return strings.TrimSpace(said)
