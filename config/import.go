@@ -103,7 +103,7 @@ func (w *importer) writeSessions(sessions []aws.Session) {
 // vniOf is the VNI of a session, and of one without it more than any.
 func vniOf(s aws.Session) uint32 {
 	if s.VNI == nil {
-		return maxVNI + 1
+		return mirror.MaxVNI + 1
 	}
 	return *s.VNI
 }
@@ -221,7 +221,7 @@ func ruleText(rule *mirror.Rule) string {
 	}
 	text := fmt.Sprintf("rule: %d, action: %s", rule.Number, action)
 	if rule.Protocol.Given {
-		text += fmt.Sprintf(", protocol: %s", protocolText(rule.Protocol.Number))
+		text += fmt.Sprintf(", protocol: %s", rule.Protocol)
 	}
 	if rule.Source.IsValid() {
 		text += fmt.Sprintf(", source: %s", quotedNetwork(rule.Source))
@@ -236,16 +236,6 @@ func ruleText(rule *mirror.Rule) string {
 		text += ", destination_ports: " + portsText(rule.DestinationPorts)
 	}
 	return text
-}
-
-// protocolText names the protocols that people know by name.
-func protocolText(number uint8) string {
-	for _, name := range []string{"icmp", "tcp", "udp", "icmp6", "sctp"} {
-		if protocolNames[name] == number {
-			return name
-		}
-	}
-	return strconv.Itoa(int(number))
 }
 
 // quotedNetwork quotes IPv6: YAML takes a colon at a word's end for a key's.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"go.yaml.in/yaml/v4"
 
@@ -91,7 +90,7 @@ func (r *reader) checkRule(element *yaml.Node, rule *rule) {
 	if s.IsValid() && d.IsValid() && s.Addr().Is4() != d.Addr().Is4() {
 		r.complain(rule.destination, "destination %s is not of the IP version of source %s", d, s)
 	}
-	if !rule.Protocol.Given || hasPorts[rule.Protocol.Number] {
+	if !rule.Protocol.Given || mirror.HasPorts(rule.Protocol.Number) {
 		return
 	}
 	if rule.SourcePorts.Given {
@@ -101,9 +100,6 @@ func (r *reader) checkRule(element *yaml.Node, rule *rule) {
 		r.complain(rule.destinationPorts, "destination_ports: protocol %d has no ports; tcp, udp and sctp have", rule.Protocol.Number)
 	}
 }
-
-// hasPorts are the protocols whose ports are looked at.
-var hasPorts = [256]bool{syscall.IPPROTO_TCP: true, syscall.IPPROTO_UDP: true, syscall.IPPROTO_SCTP: true}
 
 // protocolNames are IANA's keywords of the protocols that are met, and what
 // tcpdump calls some of them.

@@ -107,9 +107,6 @@ func (r *reader) checkSession(element *yaml.Node, s *session) bool {
 	return s.source == nil || s.Source.IsValid()
 }
 
-// maxVNI is the largest number of 24 bits.
-const maxVNI = 1<<24 - 1
-
 func readVNI(r *reader, n *yaml.Node, s *session) {
 	text, ok := r.text(n, "vni")
 	if !ok {
@@ -117,8 +114,8 @@ func readVNI(r *reader, n *yaml.Node, s *session) {
 		return
 	}
 	number, err := parseNumber(text)
-	if text != "any" && (err != nil || number > maxVNI) {
-		r.complain(n, "vni %q is not a number from 0 to %d, or any", text, maxVNI)
+	if text != "any" && (err != nil || number > mirror.MaxVNI) {
+		r.complain(n, "vni %q is not a number from 0 to %d, or any", text, mirror.MaxVNI)
 	}
 	s.vni, s.VNI, s.AnyVNI = n, uint32(number), text == "any"
 }

@@ -49,12 +49,9 @@ func readShare(r *reader, n *yaml.Node, s *session) {
 	}
 }
 
-// maxVLAN is the largest VLAN id that is not reserved (IEEE 802.1Q).
-const maxVLAN = 4094
-
 func readVLAN(r *reader, n *yaml.Node, s *session) {
 	s.vlan = n
-	if id, ok := r.number(n, "vlan", 1, maxVLAN); ok {
+	if id, ok := r.number(n, "vlan", 1, mirror.MaxVLAN); ok {
 		s.VLAN = uint16(id)
 	}
 }

@@ -6,65 +6,40 @@ import (
 	"strconv"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// etherType is what an Ethernet header or a VLAN tag says comes next (IEEE 802 numbers).
-type etherType uint16
-
+// EtherTypes that only a summary knows, by the IEEE 802 registry.
 const (
-	etherIPv4    etherType = 0x0800
-	etherARP     etherType = 0x0806
-	etherVLAN    etherType = 0x8100
-	etherIPv6    etherType = 0x86dd
-	etherMPLS    etherType = 0x8847
-	etherMPLSTop etherType = 0x8848 // upstream-assigned label
-	etherQinQ    etherType = 0x88a8
+	etherTypeMPLS    uint16 = 0x8847
+	etherTypeMPLSTop uint16 = 0x8848 // upstream-assigned label
 
 	// Up to here it is the length of an IEEE 802.3 frame.
-	etherLengthMax etherType = 1500
-)
-
-// protocol is what an IP header says comes next (IANA protocol numbers).
-type protocol uint8
-
-const (
-	protocolHopByHop    protocol = 0
-	protocolICMP        protocol = 1
-	protocolTCP         protocol = 6
-	protocolUDP         protocol = 17
-	protocolRouting     protocol = 43
-	protocolFragment    protocol = 44
-	protocolICMPv6      protocol = 58
-	protocolDestination protocol = 60
-	protocolSCTP        protocol = 132
+	etherTypeLengthMax uint16 = 1500
 )
 
 // protocolNames are as tcpdump writes them.
-var protocolNames = map[protocol]string{
-	protocolICMP: "ICMP", 2: "IGMP", 4: "IP-in-IP", protocolTCP: "TCP", protocolUDP: "UDP",
-	41: "IP6-in-IP", 47: "GRE", 50: "ESP", 51: "AH", protocolICMPv6: "ICMP6", 59: "no-next-header",
-	89: "OSPF", 103: "PIM", 112: "VRRP", protocolSCTP: "SCTP",
+var protocolNames = map[uint8]string{
+	mirror.ProtocolICMP: "ICMP", 2: "IGMP", 4: "IP-in-IP", mirror.ProtocolTCP: "TCP", mirror.ProtocolUDP: "UDP",
+	41: "IP6-in-IP", 47: "GRE", 50: "ESP", 51: "AH", mirror.ProtocolICMPv6: "ICMP6", 59: "no-next-header",
+	89: "OSPF", 103: "PIM", 112: "VRRP", mirror.ProtocolSCTP: "SCTP",
 }
 
-func (p protocol) hasPorts() bool {
-	return p == protocolTCP || p == protocolUDP || p == protocolSCTP
-}
-
-// needed is how many bytes of the protocol's header a summary cannot do without.
-func (p protocol) needed() int {
+// needed is how many bytes of a protocol's header a summary cannot do without.
+func needed(protocol uint8) int {
 	switch {
-	case p.hasPorts():
+	case mirror.HasPorts(protocol):
 		return 4
-	case p == protocolICMP, p == protocolICMPv6:
+	case protocol == mirror.ProtocolICMP, protocol == mirror.ProtocolICMPv6:
 		return 1 // the type
 	}
 	return 0
 }
 
 // echoNames are the types of ICMP (RFC 792) and ICMPv6 (RFC 4443) that get a name.
-var echoNames = map[protocol]map[byte]string{
-	protocolICMP:   {8: " echo request", 0: " echo reply"},
-	protocolICMPv6: {128: " echo request", 129: " echo reply"},
+var echoNames = map[uint8]map[byte]string{
+	mirror.ProtocolICMP:   {8: " echo request", 0: " echo reply"},
+	mirror.ProtocolICMPv6: {128: " echo request", 129: " echo reply"},
 }
 
 // What stands in place of what the bytes at hand do not tell.
@@ -81,26 +56,26 @@ func appendFrame(dst, frame []byte) []byte {
 	if len(frame) < 14 {
 		return append(dst, cut...)
 	}
-	next, payload := etherType(binary.BigEndian.Uint16(frame[12:])), frame[14:]
-	for tags := 0; (next == etherVLAN || next == etherQinQ) && tags < abi.LimitInnerVLANs; tags++ {
+	next, payload := binary.BigEndian.Uint16(frame[12:]), frame[14:]
+	for tags := 0; (next == mirror.EtherTypeVLAN || next == mirror.EtherTypeQinQ) && tags < abi.LimitInnerVLANs; tags++ {
 		if len(payload) < 4 {
 			return append(dst, cut...)
 		}
 		dst = append(dst, "vlan "...)
 		dst = strconv.AppendUint(dst, uint64(binary.BigEndian.Uint16(payload)&0xfff), 10)
 		dst = append(dst, ", "...)
-		next, payload = etherType(binary.BigEndian.Uint16(payload[2:])), payload[4:]
+		next, payload = binary.BigEndian.Uint16(payload[2:]), payload[4:]
 	}
 	switch {
-	case next == etherIPv4:
+	case next == mirror.EtherTypeIPv4:
 		return appendIPv4(append(dst, "IP "...), payload)
-	case next == etherIPv6:
+	case next == mirror.EtherTypeIPv6:
 		return appendIPv6(append(dst, "IP6 "...), payload)
-	case next == etherARP:
+	case next == mirror.EtherTypeARP:
 		return append(dst, "ARP"...)
-	case next == etherMPLS, next == etherMPLSTop:
+	case next == etherTypeMPLS, next == etherTypeMPLSTop:
 		return append(dst, "MPLS"...)
-	case next <= etherLengthMax:
+	case next <= etherTypeLengthMax:
 		return append(dst, "802.3"...)
 	}
 	dst = append(dst, "0x0000"...)
@@ -121,7 +96,7 @@ func appendIPv4(dst, packet []byte) []byte {
 		return append(dst, cut...)
 	}
 	source, destination := netip.AddrFrom4([4]byte(packet[12:])), netip.AddrFrom4([4]byte(packet[16:]))
-	t := transport{protocol: protocol(packet[9])}
+	t := transport{protocol: packet[9]}
 	t.isLaterFragment = binary.BigEndian.Uint16(packet[6:])&0x1fff != 0
 	// Behind the total length there is padding. Zero is what an offloading sender leaves.
 	if total := int(binary.BigEndian.Uint16(packet[2:])); total >= header && total < len(packet) {
@@ -145,7 +120,7 @@ func appendIPv6(dst, packet []byte) []byte {
 		return append(dst, cut...)
 	}
 	source, destination := netip.AddrFrom16([16]byte(packet[8:])), netip.AddrFrom16([16]byte(packet[24:]))
-	t := transport{protocol: protocol(packet[6]), bytes: packet[40:]}
+	t := transport{protocol: packet[6], bytes: packet[40:]}
 	// Zero is a jumbogram's length, or an offloading sender's.
 	if length := int(binary.BigEndian.Uint16(packet[4:])); length > 0 && length < len(t.bytes) {
 		t.bytes = t.bytes[:length]
@@ -156,7 +131,7 @@ func appendIPv6(dst, packet []byte) []byte {
 
 // transport is what an IP packet carries.
 type transport struct {
-	protocol        protocol
+	protocol        uint8  // by mirror's numbers
 	isLaterFragment bool   // bytes do not begin with a header
 	isCut           bool   // protocol is not known: the frame ends within an extension header
 	bytes           []byte // as far as they are at hand
@@ -167,11 +142,11 @@ func (t *transport) skipExtensions() {
 	for range abi.LimitIPv6Extensions {
 		var length int
 		switch t.protocol {
-		case protocolHopByHop, protocolRouting, protocolDestination:
+		case mirror.ProtocolHopByHop, mirror.ProtocolRouting, mirror.ProtocolDestination:
 			if len(t.bytes) >= 2 {
 				length = 8 + 8*int(t.bytes[1])
 			}
-		case protocolFragment:
+		case mirror.ProtocolFragment:
 			length = 8
 		default:
 			return
@@ -180,10 +155,10 @@ func (t *transport) skipExtensions() {
 			t.isCut = true
 			return
 		}
-		if t.protocol == protocolFragment && binary.BigEndian.Uint16(t.bytes[2:])&0xfff8 != 0 {
+		if t.protocol == mirror.ProtocolFragment && binary.BigEndian.Uint16(t.bytes[2:])&0xfff8 != 0 {
 			t.isLaterFragment = true
 		}
-		t.protocol, t.bytes = protocol(t.bytes[0]), t.bytes[length:]
+		t.protocol, t.bytes = t.bytes[0], t.bytes[length:]
 		if t.isLaterFragment {
 			return
 		}
@@ -192,8 +167,8 @@ func (t *transport) skipExtensions() {
 
 // append says from where to where it goes, and what it is.
 func (t *transport) append(dst []byte, source, destination netip.Addr) []byte {
-	isCut := t.isCut || !t.isLaterFragment && len(t.bytes) < t.protocol.needed()
-	hasPorts := t.protocol.hasPorts() && !t.isLaterFragment && !isCut
+	isCut := t.isCut || !t.isLaterFragment && len(t.bytes) < needed(t.protocol)
+	hasPorts := mirror.HasPorts(t.protocol) && !t.isLaterFragment && !isCut
 
 	dst = source.AppendTo(dst)
 	if hasPorts {
@@ -215,7 +190,7 @@ func (t *transport) append(dst []byte, source, destination netip.Addr) []byte {
 		return append(dst, " frag"...)
 	case isCut:
 		return append(dst, " "+cut...)
-	case t.protocol == protocolTCP:
+	case t.protocol == mirror.ProtocolTCP:
 		return appendTCPFlags(append(dst, ' '), t.bytes)
 	}
 	if names, isICMP := echoNames[t.protocol]; isICMP {
@@ -229,7 +204,7 @@ func appendPort(dst, port []byte) []byte {
 	return strconv.AppendUint(append(dst, '.'), uint64(binary.BigEndian.Uint16(port)), 10)
 }
 
-func appendProtocol(dst []byte, p protocol) []byte {
+func appendProtocol(dst []byte, p uint8) []byte {
 	if name, known := protocolNames[p]; known {
 		return append(dst, name...)
 	}

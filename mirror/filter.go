@@ -45,13 +45,6 @@ const untaggedIP = 1<<abi.FamilyIPv4 | 1<<abi.FamilyIPv6 | 1<<abi.FamilyIPv6Frag
 // Has reports whether a family is in the set.
 func (s FamilySet) Has(family abi.Family) bool { return s>>family&1 == 1 }
 
-// Protocol is an IP protocol number, or any. Of IPv6 it is the last next header
-// of the chain.
-type Protocol struct {
-	Number uint8
-	Given  bool // false: any
-}
-
 // Ports is a range of port numbers, both ends included, or any.
 type Ports struct {
 	First, Last uint16
@@ -119,10 +112,6 @@ func (r *Rule) matches(h *Headers) bool {
 		holdsAddress(r.Destination, h.Destination) &&
 		r.SourcePorts.match(h.HasPorts, h.SourcePort) &&
 		r.DestinationPorts.match(h.HasPorts, h.DestinationPort)
-}
-
-func (p Protocol) matches(h *Headers) bool {
-	return !p.Given || (IPFamilies.Has(h.Family) && h.Protocol == p.Number)
 }
 
 // holdsAddress says whether an address, or its lack, is in a rule's network. An

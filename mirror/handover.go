@@ -37,9 +37,6 @@ func (p *Policy) takersOf(s *SessionPolicy, flow uint32) OutputSet {
 // over CPUs 0 to n - 1.
 func LaneOf(flow uint32, n int) int { return placeOfFlow(flow, purposeLane, n) }
 
-// tagProtocol is the EtherType of an IEEE 802.1Q tag.
-const tagProtocol = 0x8100
-
 // AppendHandover appends the bytes that a veth gets of a frame: the inner frame as
 // it arrived, whatever the snap lengths, behind a made-up Ethernet header if it is a
 // bare payload. vlan is the id in its tag, 0 for none.
@@ -54,7 +51,7 @@ func (j *Judgement) AppendHandover(to, frame []byte, vlan uint16) []byte {
 	}
 	to = append(to, ethernet[:EthernetLength-2]...)
 	if vlan != 0 {
-		to = binary.BigEndian.AppendUint16(to, tagProtocol)
+		to = binary.BigEndian.AppendUint16(to, EtherTypeVLAN)
 		to = binary.BigEndian.AppendUint16(to, vlan)
 	}
 	return append(append(to, ethernet[EthernetLength-2:]...), inner...)

@@ -70,11 +70,11 @@ func readHeaders(etherType uint16, rest stretch) Headers {
 		h.End = rest.offset
 	}
 	switch etherType {
-	case etherTypeIPv4:
+	case EtherTypeIPv4:
 		h.readIPv4(rest)
-	case etherTypeIPv6:
+	case EtherTypeIPv6:
 		h.readIPv6(rest)
-	case etherTypeARP:
+	case EtherTypeARP:
 		h.readARP(abi.FamilyARP, rest)
 	case etherTypeRARP:
 		h.readARP(abi.FamilyRARP, rest)
@@ -109,11 +109,11 @@ func (h *Headers) readIPv6(packet stretch) {
 			break
 		}
 		length := (int(rest.data[1]) + 1) * 8
-		if next == protocolFragment {
+		if next == ProtocolFragment {
 			h.readFragment(rest)
 			length = 8 // its second byte is reserved
 		}
-		if family == abi.FamilyIPv6 && next == protocolFragment {
+		if family == abi.FamilyIPv6 && next == ProtocolFragment {
 			family = abi.FamilyIPv6Fragment
 		} else {
 			family = abi.FamilyIPv6Extensions
@@ -157,16 +157,16 @@ func (h *Headers) readTransport(transport stretch) {
 		return
 	}
 	switch h.Protocol {
-	case protocolTCP:
+	case ProtocolTCP:
 		h.readPorts(transport)
 		h.End += tcpHeaderLength(transport)
-	case protocolUDP:
+	case ProtocolUDP:
 		h.readPorts(transport)
 		h.End += udpLength
-	case protocolSCTP:
+	case ProtocolSCTP:
 		h.readPorts(transport)
 		h.End += sctpLength
-	case protocolICMP, protocolICMPv6:
+	case ProtocolICMP, ProtocolICMPv6:
 		h.End += icmpLength
 	}
 }

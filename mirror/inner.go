@@ -37,9 +37,9 @@ func readInner(p payload) inner {
 		etherType, rest = rest.uint16(2), rest.from(tagLength)
 	}
 	switch etherType {
-	case etherTypeIPv4:
+	case EtherTypeIPv4:
 		in.readIPv4(rest)
-	case etherTypeIPv6:
+	case EtherTypeIPv6:
 		in.readIPv6(rest)
 	}
 	return in

@@ -7,33 +7,8 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 )
 
-// EtherTypes, from the IEEE 802 registry.
-const (
-	etherTypeIPv4     = 0x0800
-	etherTypeARP      = 0x0806
-	etherTypeEthernet = 0x6558 // transparent Ethernet bridging
-	etherTypeRARP     = 0x8035
-	etherTypeVLAN     = 0x8100 // 802.1Q
-	etherTypeIPv6     = 0x86dd
-	etherTypeQinQ     = 0x88a8 // 802.1ad
-)
-
-// IP protocols and IPv6 extension headers, from IANA's registry.
-const (
-	protocolHopByHop    = 0
-	protocolICMP        = 1
-	protocolTCP         = 6
-	protocolUDP         = 17
-	protocolRouting     = 43
-	protocolFragment    = 44
-	protocolICMPv6      = 58
-	protocolDestination = 60
-	protocolSCTP        = 132
-)
-
 // Lengths of headers' fixed parts, in bytes.
 const (
-	tagLength  = 4
 	ipv4Length = 20
 	ipv6Length = 40
 	udpLength  = 8
@@ -77,11 +52,6 @@ func stripEthernet(frame stretch) (etherType uint16, packet stretch) {
 	return etherType, packet
 }
 
-// isTag says whether a VLAN tag is behind an EtherType.
-func isTag(etherType uint16) bool {
-	return etherType == etherTypeVLAN || etherType == etherTypeQinQ
-}
-
 // ipHeader is what the headers before UDP say.
 type ipHeader struct {
 	source        netip.Addr // an IPv4-mapped IPv6 address is the IPv4 address
@@ -93,9 +63,9 @@ type ipHeader struct {
 // readIP reads the way to UDP (rules 2 to 4).
 func readIP(etherType uint16, packet stretch) (ipHeader, abi.Outcome) {
 	switch etherType {
-	case etherTypeIPv4:
+	case EtherTypeIPv4:
 		return readIPv4(packet)
-	case etherTypeIPv6:
+	case EtherTypeIPv6:
 		return readIPv6(packet)
 	}
 	return ipHeader{}, abi.OutcomeHost
@@ -106,7 +76,7 @@ func readIPv4(packet stretch) (ipHeader, abi.Outcome) {
 		return ipHeader{}, abi.OutcomeHost
 	}
 	headerLength := ipv4HeaderLength(packet)
-	if headerLength < ipv4Length || packet.data[9] != protocolUDP {
+	if headerLength < ipv4Length || packet.data[9] != ProtocolUDP {
 		return ipHeader{}, abi.OutcomeHost
 	}
 	const moreFragments, offset = 0x2000, 0x1fff
@@ -135,12 +105,12 @@ func readIPv6(packet stretch) (ipHeader, abi.Outcome) {
 		packetLength: ipv6Length + int(packet.uint16(4)),
 	}
 	next, rest := packet.data[6], packet.from(ipv6Length)
-	for walked := 0; next != protocolUDP; walked++ {
+	for walked := 0; next != ProtocolUDP; walked++ {
 		if walked == abi.LimitIPv6Extensions || !isExtension(next) || !rest.holds(4) {
 			return ipHeader{}, abi.OutcomeHost
 		}
 		length := (int(rest.data[1]) + 1) * 8
-		if next == protocolFragment {
+		if next == ProtocolFragment {
 			if isLater := rest.uint16(2)&0xfff8 != 0; isLater {
 				return ipHeader{}, laterFragment(rest.data[0])
 			}
@@ -156,7 +126,7 @@ func readIPv6(packet stretch) (ipHeader, abi.Outcome) {
 // isExtension says whether an IPv6 next header is one that is walked.
 func isExtension(next uint8) bool {
 	switch next {
-	case protocolHopByHop, protocolRouting, protocolFragment, protocolDestination:
+	case ProtocolHopByHop, ProtocolRouting, ProtocolFragment, ProtocolDestination:
 		return true
 	}
 	return false
@@ -165,7 +135,7 @@ func isExtension(next uint8) bool {
 // laterFragment judges an IPv6 fragment that is not the first by the header that
 // begins in the first one.
 func laterFragment(next uint8) abi.Outcome {
-	if next == protocolUDP {
+	if next == ProtocolUDP {
 		return abi.OutcomeFragment
 	}
 	return abi.OutcomeHost

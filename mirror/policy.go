@@ -37,6 +37,13 @@ type SessionPolicy struct {
 	VLAN    uint16      // id that tells the session to consumers of tagged veths; 0: none
 }
 
+// The largest VNI, of 24 bits (RFC 7348), and the largest VLAN id that is not reserved
+// (IEEE 802.1Q).
+const (
+	MaxVNI  = 1<<24 - 1
+	MaxVLAN = 4094
+)
+
 // Sampling leaves packets out. The zero value leaves out none.
 type Sampling struct {
 	By    abi.Sampling

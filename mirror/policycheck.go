@@ -59,16 +59,13 @@ func (p *Policy) checkSessions() error {
 	return errors.Join(errs...)
 }
 
-// maxVLAN is the largest VLAN id that is not reserved (IEEE 802.1Q).
-const maxVLAN = 4094
-
 // checkVeths returns what is wrong with a session's share of the veths.
 func (p *Policy) checkVeths(s *SessionPolicy) error {
 	if n := len(p.VethsOf(s).Slots()); n > abi.LimitShares {
 		return fmt.Errorf("check session %s: %d veths, at most %d are allowed", s, n, abi.LimitShares)
 	}
-	if s.VLAN > maxVLAN {
-		return fmt.Errorf("check session %s: vlan %d is more than %d", s, s.VLAN, maxVLAN)
+	if s.VLAN > MaxVLAN {
+		return fmt.Errorf("check session %s: vlan %d is more than %d", s, s.VLAN, MaxVLAN)
 	}
 	return nil
 }
@@ -115,7 +112,7 @@ func (s *SessionPolicy) check() error {
 	switch {
 	case s.AnyVNI && (s.VNI != 0 || s.Source.IsValid()):
 		complain(errors.New("the default session has no vni and no source"))
-	case s.VNI >= 1<<24:
+	case s.VNI > MaxVNI:
 		complain(fmt.Errorf("vni %d is more than 24 bits", s.VNI))
 	}
 	if s.Source.Zone() != "" {

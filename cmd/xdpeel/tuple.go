@@ -87,15 +87,9 @@ func (t *tupleFlags) tellDirection(q *question) error {
 	return usageErrorf("--direction is ingress or egress, not %q", t.direction)
 }
 
-// tupleProtocols are the names that --proto knows.
-var tupleProtocols = map[string]uint8{"icmp": 1, "tcp": 6, "udp": 17, "icmp6": 58, "sctp": 132}
-
-// tuplePorts are the protocols whose packets have ports to look at.
-var tuplePorts = map[uint8]bool{6: true, 17: true, 132: true}
-
 // headers are what a judge would read of the packet.
 func (t *tupleFlags) headers() (h mirror.Headers, err error) {
-	protocol, known := tupleProtocols[t.protocol]
+	protocol, known := mirror.ProtocolNamed(t.protocol)
 	if !known {
 		number, err := strconv.ParseUint(t.protocol, 10, 8)
 		if err != nil {
@@ -103,7 +97,7 @@ func (t *tupleFlags) headers() (h mirror.Headers, err error) {
 		}
 		protocol = uint8(number)
 	}
-	h.Protocol, h.HasPorts = protocol, tuplePorts[protocol]
+	h.Protocol, h.HasPorts = protocol, mirror.HasPorts(protocol)
 	if h.Source, h.SourcePort, err = parseEnd("src", t.src, h.HasPorts); err != nil {
 		return h, err
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/netip"
 	"slices"
-	"syscall"
 
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -152,17 +151,11 @@ func agree(rule mirror.Rule) error {
 	if rule.Source.IsValid() && rule.Destination.IsValid() && rule.Source.Addr().Is4() != rule.Destination.Addr().Is4() {
 		return fmt.Errorf("%s and %s are not of one IP version", rule.Source, rule.Destination)
 	}
-	if !rule.SourcePorts.Given && !rule.DestinationPorts.Given {
-		return nil
+	namesPorts := rule.SourcePorts.Given || rule.DestinationPorts.Given
+	if namesPorts && rule.Protocol.Given && !mirror.HasPorts(rule.Protocol.Number) {
+		return fmt.Errorf("it names ports, which protocol %d does not have", rule.Protocol.Number)
 	}
-	switch rule.Protocol.Number {
-	case syscall.IPPROTO_TCP, syscall.IPPROTO_UDP, syscall.IPPROTO_SCTP:
-		return nil
-	}
-	if !rule.Protocol.Given {
-		return nil
-	}
-	return fmt.Errorf("it names ports, which protocol %d does not have", rule.Protocol.Number)
+	return nil
 }
 
 // network reads a CIDR block. Bits behind the prefix do not count.

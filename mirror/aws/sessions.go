@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // Session is a traffic mirror session.
@@ -66,7 +68,7 @@ func (f *sessionForm) session() (Session, error) {
 		return session, errors.New("read session: it has no TrafficMirrorSessionId")
 	case session.FilterID == "":
 		return session, fmt.Errorf("session %s: it has no TrafficMirrorFilterId", session.ID)
-	case session.VNI != nil && *session.VNI >= 1<<24:
+	case session.VNI != nil && *session.VNI > mirror.MaxVNI:
 		return session, fmt.Errorf("session %s: its VirtualNetworkId %d is more than 24 bits", session.ID, *session.VNI)
 	case session.PacketLength < 0:
 		return session, fmt.Errorf("session %s: its PacketLength %d is negative", session.ID, session.PacketLength)

@@ -32,7 +32,7 @@ func intersect(a, b *mirror.Rule) (both mirror.Rule, ok bool) {
 	if both.DestinationPorts, ok = intersectPorts(a.DestinationPorts, b.DestinationPorts); !ok {
 		return both, false
 	}
-	if both.Protocol.Given && !hasPorts(both.Protocol.Number) && (both.SourcePorts.Given || both.DestinationPorts.Given) {
+	if both.Protocol.Given && !mirror.HasPorts(both.Protocol.Number) && (both.SourcePorts.Given || both.DestinationPorts.Given) {
 		return both, false
 	}
 	if both.Source, ok = intersectPrefixes(a.Source, b.Source); !ok {
@@ -40,10 +40,6 @@ func intersect(a, b *mirror.Rule) (both mirror.Rule, ok bool) {
 	}
 	both.Destination, ok = intersectPrefixes(a.Destination, b.Destination)
 	return both, ok
-}
-
-func hasPorts(protocol uint8) bool {
-	return protocol == protocolTCP || protocol == protocolUDP || protocol == protocolSCTP
 }
 
 func intersectProtocols(a, b mirror.Protocol) (mirror.Protocol, bool) {

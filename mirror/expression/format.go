@@ -37,7 +37,7 @@ func columns(r *mirror.Rule) []string {
 		verdict = "accept"
 	}
 	return []string{
-		strconv.Itoa(r.Number), verdict, familiesText(r.Families), protocolText(r.Protocol),
+		strconv.Itoa(r.Number), verdict, familiesText(r.Families), r.Protocol.String(),
 		"src " + endText(r.Source, r.SourcePorts), "dst " + endText(r.Destination, r.DestinationPorts),
 	}
 }
@@ -61,20 +61,6 @@ func familiesText(families mirror.FamilySet) string {
 		names = append(names, name)
 	}
 	return strings.Join(names, ",")
-}
-
-var protocolNames = map[uint8]string{
-	protocolICMP: "icmp", protocolTCP: "tcp", protocolUDP: "udp", protocolICMPv6: "icmp6", protocolSCTP: "sctp",
-}
-
-func protocolText(p mirror.Protocol) string {
-	if !p.Given {
-		return "any"
-	}
-	if name := protocolNames[p.Number]; name != "" {
-		return name
-	}
-	return strconv.Itoa(int(p.Number))
 }
 
 func endText(network netip.Prefix, ports mirror.Ports) string {

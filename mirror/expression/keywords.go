@@ -22,19 +22,14 @@ const (
 	withPorts    = ipv4 | ipv6Plain
 )
 
-// IP protocol numbers, from IANA's registry.
+// IP protocols that only expressions know, by IANA's registry of protocol numbers.
 const (
-	protocolICMP   = 1
-	protocolIGMP   = 2
-	protocolTCP    = 6
-	protocolIGRP   = 9
-	protocolUDP    = 17
-	protocolESP    = 50
-	protocolAH     = 51
-	protocolICMPv6 = 58
-	protocolPIM    = 103
-	protocolVRRP   = 112 // and CARP
-	protocolSCTP   = 132
+	protocolIGMP = 2
+	protocolIGRP = 9
+	protocolESP  = 50
+	protocolAH   = 51
+	protocolPIM  = 103
+	protocolVRRP = 112 // and CARP
 )
 
 // subject is what a qualifier asks for.
@@ -73,11 +68,11 @@ var protocols = map[string]protocol{
 	"ip6":   {families: ipv6Addresses, subjects: addresses | subjectProtocol},
 	"arp":   {families: arp, subjects: addresses},
 	"rarp":  {families: rarp, subjects: addresses},
-	"tcp":   {families: withProtocol, number: number(protocolTCP), subjects: ports},
-	"udp":   {families: withProtocol, number: number(protocolUDP), subjects: ports},
-	"sctp":  {families: withProtocol, number: number(protocolSCTP), subjects: ports},
-	"icmp":  {families: ipv4, number: number(protocolICMP)},
-	"icmp6": {families: ipv6Plain | ipv6Fragment, number: number(protocolICMPv6)},
+	"tcp":   {families: withProtocol, number: number(mirror.ProtocolTCP), subjects: ports},
+	"udp":   {families: withProtocol, number: number(mirror.ProtocolUDP), subjects: ports},
+	"sctp":  {families: withProtocol, number: number(mirror.ProtocolSCTP), subjects: ports},
+	"icmp":  {families: ipv4, number: number(mirror.ProtocolICMP)},
+	"icmp6": {families: ipv6Plain | ipv6Fragment, number: number(mirror.ProtocolICMPv6)},
 	"igmp":  {families: ipv4, number: number(protocolIGMP)},
 	"igrp":  {families: ipv4, number: number(protocolIGRP)},
 	"vrrp":  {families: ipv4, number: number(protocolVRRP)},
@@ -92,8 +87,8 @@ func number(n uint8) mirror.Protocol { return mirror.Protocol{Number: n, Given: 
 // escapedProtocols are the names that stand for a number behind proto. They are
 // keywords too, so tcpdump wants a backslash before them.
 var escapedProtocols = map[string]uint8{
-	"icmp": protocolICMP, "igmp": protocolIGMP, "tcp": protocolTCP, "udp": protocolUDP, "esp": protocolESP,
-	"ah": protocolAH, "pim": protocolPIM, "vrrp": protocolVRRP, "sctp": protocolSCTP,
+	"icmp": mirror.ProtocolICMP, "igmp": protocolIGMP, "tcp": mirror.ProtocolTCP, "udp": mirror.ProtocolUDP, "esp": protocolESP,
+	"ah": protocolAH, "pim": protocolPIM, "vrrp": protocolVRRP, "sctp": mirror.ProtocolSCTP,
 }
 
 // refused has the keywords of libpcap 1.10 that rules cannot stand for, by what
