@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
@@ -50,9 +49,6 @@ type captureOptions struct {
 	ready func()                        // called once packets are captured; may be nil
 	wrap  func(export.Sink) export.Sink // put around the output; may be nil
 }
-
-// maxSnapLength is tcpdump's: people write -s 262144 for "all".
-const maxSnapLength = 262144
 
 func runCapture(ctx context.Context, env *environment, args []string) error {
 	o, err := parseCapture(env, args)
@@ -133,29 +129,6 @@ func (o *captureOptions) want(vnis vniList, words []string) error {
 	}
 	o.policy, err = takePolicy(vnis, filter)
 	return err
-}
-
-func parseMode(text string) (loader.Mode, error) {
-	switch mode := loader.Mode(text); mode {
-	case loader.ModeAuto, loader.ModeNative, loader.ModeGeneric:
-		return mode, nil
-	}
-	return "", usageErrorf("--mode is auto, native or generic, not %q", text)
-}
-
-// judgeOptions turns flags into what a judge takes, all defaults filled in.
-func judgeOptions(tunnel tunnelFlags, snapLength uint) (mirror.Options, error) {
-	if snapLength > maxSnapLength {
-		return mirror.Options{}, usageErrorf("-s %d: at most %d", snapLength, maxSnapLength)
-	}
-	o, err := mirror.Options{
-		VXLANPorts: tunnel.vxlanPorts, GENEVEPorts: tunnel.genevePorts,
-		SnapLength: min(int(snapLength), abi.LimitSnapLength),
-	}.Complete()
-	if err != nil {
-		return o, &usageError{err}
-	}
-	return o, nil
 }
 
 // announce says where and how packets are captured, and why not better.

@@ -15,9 +15,6 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// checkInterval is how often it is looked whether the program is still on its interface.
-const checkInterval = 500 * time.Millisecond
-
 // capturing is a capture that runs: packets go from the reader to the sink until
 // something ends it, and what is in the rings by then goes the same way.
 type capturing struct {

@@ -38,16 +38,6 @@ type daemon struct {
 	state configState
 }
 
-// configState is the configuration in effect, and how it came to be.
-type configState struct {
-	config     *config.Config
-	names      sessionNames // of its policy
-	generation int          // 1 at start, one more with each reload
-	loadedAt   time.Time
-	reloadedAt time.Time // the last reload, successful or not; zero: there was none
-	reloadErr  error     // why it changed nothing
-}
-
 // runDaemon runs until ctx is done, and accounts for every packet in the end.
 func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Config) (err error) {
 	hangups := env.hangups() // from here on one is no end
@@ -56,39 +46,28 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 			return err
 		}
 	}
-	d := &daemon{path: o.path, log: o.log, supervisor: findSupervisor(), started: time.Now()}
 	if err := checkMemory(c); err != nil {
 		return err
 	}
+	d := &daemon{path: o.path, log: o.log, supervisor: findSupervisor(), started: time.Now()}
+	if d.counters, err = host.NewCounterReader(); err != nil {
+		return err
+	}
+	defer d.counters.Close()
 	c, noted, err := d.load(c)
 	if err != nil {
 		return explainLoader(err)
 	}
 	defer func() { err = errors.Join(err, d.program.Close()) }()
 	d.state = configState{config: c, names: namesOf(c.Policy), generation: 1, loadedAt: d.started}
-	if d.counters, err = host.NewCounterReader(); err != nil {
-		return err
-	}
-	defer d.counters.Close()
-	d.openOutputs(c, noted)
-	for _, name := range c.Interfaces {
-		d.outputs.sockets = append(d.outputs.sockets, env.socketOf(name))
-	}
+	d.openOutputs(env, c, noted)
 	sites, err := d.listen(c, o.webConfig)
 	if err != nil {
 		return errors.Join(err, d.undo(nil))
 	}
-	if err := d.begin(c); err != nil {
-		return errors.Join(err, closeSites(sites))
-	}
-	reader, err := d.program.NewReader()
+	reader, err := d.start(env, c)
 	if err != nil {
-		return errors.Join(err, d.undo(nil), d.outputs.close(), closeSites(sites))
-	}
-	if env.alone {
-		if err := d.shed(); err != nil {
-			return errors.Join(err, reader.Close(), d.undo(nil), d.outputs.close(), closeSites(sites))
-		}
+		return errors.Join(err, closeSites(sites))
 	}
 	d.pump = newPump(reader, d.outputs.backlog)
 	stopServing := d.serveHTTP(sites)
@@ -99,75 +78,11 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	return errors.Join(runErr, closeErr, d.report(env, o))
 }
 
-// openOutputs has there be outputs, none yet, that go on where an earlier daemon's were.
-func (d *daemon) openOutputs(c *config.Config, noted []*entry) {
-	register := newRegister(d.program.Books(), d.program.Note, d.log)
-	register.restore(noted, d.program.Taken())
-	backlog := export.NewBacklog(c.Buffer)
-	backlog.Continue(d.program.Taken(), register.orphaned)
-	d.outputs = newOutputs(d.program, backlog, register, d.log)
-}
-
-// begin opens the outputs, then attaches to the interfaces: a packet that is taken
-// from the host has to have somewhere to go. On an error nothing is left behind that
-// was not there before.
-func (d *daemon) begin(c *config.Config) error {
-	opened, err := d.outputs.open(c, d)
-	if err != nil {
-		return errors.Join(explainKept(err), d.undo(nil))
-	}
-	if err := d.attach(c); err != nil {
-		return errors.Join(explainLoader(err), d.undo(opened))
-	}
-	counted, err := d.outputs.countedOf(opened, d.slotAccounts)
-	if err != nil {
-		return errors.Join(err, d.undo(opened))
-	}
-	d.outputs.settle(c, opened, counted)
-	if err := d.succeed(); err != nil {
-		return err
-	}
-	d.log.Info("running", "config", d.path, "sessions", len(c.Policy.Sessions), "outputs", len(c.Outputs), "http", c.HTTP)
-	d.logNotes(c)
-	return nil
-}
-
-// attach puts the program on the interfaces. Those that are not there may come, as long
-// as one is: a name that is wrong and a machine that has just booted look alike.
-func (d *daemon) attach(c *config.Config) error {
-	var absent []error
-	for _, name := range c.Interfaces {
-		w := watch(name, loader.Mode(c.Mode), d.log)
-		d.interfaces = append(d.interfaces, w)
-		err := w.attach(d.program.Attach)
-		switch {
-		case errors.Is(err, loader.ErrNoInterface):
-			absent = append(absent, err)
-		case err != nil:
-			return err
-		}
-	}
-	if len(absent) == len(c.Interfaces) {
-		return absent[0]
-	}
-	for _, err := range absent {
-		d.log.Error("no packets are captured here yet", "error", err, "hint", "xdpeel attaches when the interface comes; see that its name is right")
-	}
-	return nil
-}
-
 // summary is a line for the service manager's status.
 func (d *daemon) summary() string {
 	c := d.current()
 	return fmt.Sprintf("%s on %s, generation %d: %d sessions, %d outputs",
 		c.config.Mode, strings.Join(c.config.Interfaces, ", "), c.generation, len(c.config.Policy.Sessions), len(c.config.Outputs))
-}
-
-// logNotes says what is not wrong with a configuration but worth knowing.
-func (d *daemon) logNotes(c *config.Config) {
-	for _, note := range c.Notes {
-		d.log.Warn("configuration", "note", note, "hint", "nothing is wrong: it may not be what was meant")
-	}
 }
 
 // run pumps packets and serves the operator until ctx is done or the rings cannot be
@@ -274,17 +189,4 @@ func (d *daemon) statistics(session mirror.Session) export.Statistics {
 
 func (d *daemon) sessionName(session mirror.Session) string {
 	return d.current().names.of(session)
-}
-
-// current is the configuration in effect.
-func (d *daemon) current() configState {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.state
-}
-
-func (d *daemon) update(change func(*configState)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	change(&d.state)
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/xdpeel/xdpeel/export"
@@ -58,4 +61,27 @@ func (d *daemon) form() daemonForm {
 		}
 	}
 	return form
+}
+
+// statusJSON is the ledger's JSON with what only a daemon has behind it.
+func (d *daemon) statusJSON() ([]byte, error) {
+	ledger, err := d.ledger()
+	if err != nil {
+		return nil, err
+	}
+	head, err := json.Marshal(ledger)
+	if err != nil {
+		return nil, fmt.Errorf("write ledger: %w", err)
+	}
+	tail, err := json.Marshal(d.form())
+	if err != nil {
+		return nil, fmt.Errorf("write status: %w", err)
+	}
+	joined := append(append(bytes.TrimSuffix(head, []byte("}")), ','), bytes.TrimPrefix(tail, []byte("{"))...)
+	var text bytes.Buffer
+	if err := json.Indent(&text, joined, "", "  "); err != nil {
+		return nil, fmt.Errorf("write status: %w", err)
+	}
+	text.WriteByte('\n')
+	return text.Bytes(), nil
 }

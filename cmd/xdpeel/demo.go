@@ -33,11 +33,8 @@ func runDemo(ctx context.Context, env *environment, args []string) error {
 	var path string
 	flags := pflag.NewFlagSet("demo", pflag.ContinueOnError)
 	flags.StringVarP(&path, "write", "w", "demo.pcapng", "pcapng `file` to write")
-	if err := parseFlags(env.stdout, flags, demoUsage, args); err != nil {
+	if err := parseFlagsOnly(env.stdout, flags, demoUsage, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return usageErrorf("demo takes no arguments, got %q", flags.Arg(0))
 	}
 	if os.Getuid() != 0 {
 		return hinted(errors.New("the demo makes network namespaces, for which it needs root"), "sudo xdpeel demo")

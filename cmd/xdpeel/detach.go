@@ -20,14 +20,11 @@ func runDetach(_ context.Context, env *environment, args []string) error {
 	flags := pflag.NewFlagSet("detach", pflag.ContinueOnError)
 	iface := flags.StringP("interface", "i", "", "`interface` to take the program off")
 	pins := flags.String("pins", config.DefaultPins, "`directory` of pins, as in the configuration of a daemon")
-	if err := parseFlags(env.stdout, flags, detachUsage, args); err != nil {
+	if err := parseFlagsOnly(env.stdout, flags, detachUsage, args); err != nil {
 		return err
 	}
 	if *iface == "" {
 		return usageErrorf("no interface given: -i IFACE")
-	}
-	if flags.NArg() > 0 {
-		return usageErrorf("detach takes no arguments, got %q", flags.Arg(0))
 	}
 	holder, err := loader.Detach(*iface, *pins)
 	switch {

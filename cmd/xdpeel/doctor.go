@@ -44,11 +44,8 @@ func runDoctor(_ context.Context, env *environment, args []string) error {
 	flags.StringVar(&o.mode, "mode", "", "auto, native or generic; the configuration's, or auto")
 	flags.BoolVar(&o.asJSON, "json", false, "print all findings as JSON")
 	flags.BoolVar(&o.fix, "fix", false, "apply the remedies that can be taken back, and say how")
-	if err := parseFlags(env.stdout, flags, doctorUsage, args); err != nil {
+	if err := parseFlagsOnly(env.stdout, flags, doctorUsage, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return usageErrorf("doctor takes no arguments, got %q", flags.Arg(0))
 	}
 	wish, err := o.wish()
 	if err != nil {
@@ -103,14 +100,9 @@ func (o doctorOptions) wish() (w host.Wish, err error) {
 		}
 	}
 	if o.mode != "" {
-		w.Mode = loader.Mode(o.mode)
+		w.Mode, err = parseMode(o.mode)
 	}
-	switch w.Mode {
-	case loader.ModeAuto, loader.ModeNative, loader.ModeGeneric:
-	default:
-		return w, usageErrorf("--mode is auto, native or generic, not %q", o.mode)
-	}
-	return w, nil
+	return w, err
 }
 
 // doctorForm is the JSON of all that doctor has to say.

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/user"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -93,18 +91,6 @@ func (d *door) permit(c config.Socket) error {
 		}
 	}
 	return os.Chmod(d.hidden(), mode)
-}
-
-// groupID returns the number of a group, given by name or number.
-func groupID(name string) (int, error) {
-	if id, err := strconv.Atoi(name); err == nil {
-		return id, nil
-	}
-	group, err := user.LookupGroup(name)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(group.Gid)
 }
 
 // rename gives the socket its name. Who had that before keeps its readers.

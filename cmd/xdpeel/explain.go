@@ -39,11 +39,8 @@ func runExplain(ctx context.Context, env *environment, args []string) error {
 	flags.IntVarP(&o.number, "number", "n", 0, "explain only frame `n` of the capture, from 1")
 	flags.BoolVar(&o.brief, "brief", false, "a line a packet")
 	o.tuple.register(flags)
-	if err := parseFlags(env.stdout, flags, explainUsage, args); err != nil {
+	if err := parseFlagsOnly(env.stdout, flags, explainUsage, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return usageErrorf("explain takes no arguments, got %q", flags.Arg(0))
 	}
 	if flags.Changed("number") && o.number < 1 {
 		return usageErrorf("-n %d: frames are numbered from 1", o.number)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/user"
-	"strconv"
 	"time"
 
 	"github.com/xdpeel/xdpeel/config"
@@ -23,7 +21,7 @@ type fileOutput struct {
 
 // openFiles opens an output that writes capture files. What the follower loses
 // stands in their statistics.
-func openFiles(c config.Output, sessions sessionBook, follower *export.Follower, book *mirror.Book, log *slog.Logger) (*fileOutput, error) {
+func openFiles(c config.Output, sessions sessionInfo, follower *export.Follower, book *mirror.Book, log *slog.Logger) (*fileOutput, error) {
 	if info, err := os.Stat(c.Path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", c.Path)
 	}
@@ -91,28 +89,4 @@ func (o *fileOutput) files() *export.FilesReading {
 		reading.Uploads = &uploads
 	}
 	return reading
-}
-
-// ownerOf looks up whose the files of an output are to be.
-func ownerOf(f config.Files) (owner export.Owner, err error) {
-	owner = export.Owner{User: -1, Group: -1, Mode: f.Mode}
-	if f.Owner != "" {
-		if owner.User, err = strconv.Atoi(f.Owner); err != nil {
-			known, err := user.Lookup(f.Owner)
-			if err != nil {
-				return owner, fmt.Errorf("look up owner: %w", err)
-			}
-			owner.User, _ = strconv.Atoi(known.Uid)
-		}
-	}
-	if f.Group != "" {
-		if owner.Group, err = strconv.Atoi(f.Group); err != nil {
-			known, err := user.LookupGroup(f.Group)
-			if err != nil {
-				return owner, fmt.Errorf("look up group: %w", err)
-			}
-			owner.Group, _ = strconv.Atoi(known.Gid)
-		}
-	}
-	return owner, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,7 +21,8 @@ import (
 	"github.com/xdpeel/xdpeel/export"
 )
 
-// farewell is how long a request that is being answered may keep the daemon from ending.
+// farewell is how long a request that is being answered, or a reader that still has
+// packets to come, may keep the daemon from ending.
 const farewell = time.Second
 
 // site is one of the daemon's addresses: where it listens, and what it answers.
@@ -129,27 +129,4 @@ func (d *daemon) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(text) // a client that has gone away needs no answer
-}
-
-// statusJSON is the ledger's JSON with what only a daemon has behind it.
-func (d *daemon) statusJSON() ([]byte, error) {
-	ledger, err := d.ledger()
-	if err != nil {
-		return nil, err
-	}
-	head, err := json.Marshal(ledger)
-	if err != nil {
-		return nil, fmt.Errorf("write ledger: %w", err)
-	}
-	tail, err := json.Marshal(d.form())
-	if err != nil {
-		return nil, fmt.Errorf("write status: %w", err)
-	}
-	joined := append(append(bytes.TrimSuffix(head, []byte("}")), ','), bytes.TrimPrefix(tail, []byte("{"))...)
-	var text bytes.Buffer
-	if err := json.Indent(&text, joined, "", "  "); err != nil {
-		return nil, fmt.Errorf("write status: %w", err)
-	}
-	text.WriteByte('\n')
-	return text.Bytes(), nil
 }

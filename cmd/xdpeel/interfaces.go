@@ -11,6 +11,15 @@ import (
 	"github.com/xdpeel/xdpeel/loader"
 )
 
+const (
+	// checkInterval is how often it is looked whether the program is still on its
+	// interface, and after all else that goes away by itself.
+	checkInterval = 500 * time.Millisecond
+	// retryInterval is how soon what refused is tried again: an interface that could
+	// not be attached to, an output that took no packets.
+	retryInterval = time.Second
+)
+
 // watchedInterface is an interface that the program belongs on. One goroutine
 // attaches to it, in the network namespace where the interface is; any may ask how
 // it is.

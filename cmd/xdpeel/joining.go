@@ -33,8 +33,8 @@ type joining struct {
 }
 
 // joinedSocket is where the daemon is looked for.
-func (env *environment) joinedSocket(o *captureOptions) string {
-	return cmp.Or(o.socket, env.socketOf(o.iface))
+func (e *environment) joinedSocket(o *captureOptions) string {
+	return cmp.Or(o.socket, e.socketOf(o.iface))
 }
 
 // dialDaemon returns a connection to the daemon that captures from the interface,

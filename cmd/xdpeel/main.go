@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -92,4 +93,13 @@ func dispatch(ctx context.Context, env *environment, args []string) error {
 		}
 	}
 	return hinted(usageErrorf("unknown verb %q", name), "`xdpeel help` lists the verbs")
+}
+
+func printUsage(w io.Writer) error {
+	fmt.Fprint(w, "usage: xdpeel VERB [FLAGS]\n\nverbs:\n")
+	for _, verb := range verbs() {
+		fmt.Fprintf(w, "  %-9s %s\n", verb.name, verb.summary)
+	}
+	_, err := fmt.Fprint(w, "\n`xdpeel VERB --help` tells a verb's flags.\n")
+	return err
 }

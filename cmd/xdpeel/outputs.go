@@ -15,25 +15,6 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// output is an output of the configuration, from when it is opened until it is
-// closed. It follows the backlog as it likes, or not at all.
-type output interface {
-	settings() config.Output
-	// start returns those that are to join the backlog for it, stop those that are
-	// to leave.
-	start() (joining []*export.Follower)
-	stop() (leaving []*export.Follower)
-	account() mirror.OutputAccount
-	reading() export.OutputReading
-	why() error // it takes no packets; nil if it does
-	reseed(seed uint64)
-	// close waits until all packets from before the leave are written; this may take
-	// as long as what they are written to.
-	close() error
-	// discard closes it as if it had never been opened.
-	discard() error
-}
-
 // outputTable is who gets the packets that name a slot.
 type outputTable [abi.LimitOutputs]output
 
@@ -61,9 +42,9 @@ type outputs struct {
 	closers sync.WaitGroup
 }
 
-func newOutputs(program *loader.Program, backlog *export.Backlog, register *register, log *slog.Logger) *outputs {
+func newOutputs(program *loader.Program, backlog *export.Backlog, register *register, sockets []string, log *slog.Logger) *outputs {
 	s := &outputs{
-		log: log, program: program, backlog: backlog, register: register, closing: make(map[output]bool),
+		log: log, program: program, backlog: backlog, register: register, sockets: sockets, closing: make(map[output]bool),
 		past: make(map[string]*mirror.OutputAccount), writes: make(map[string]*export.Durations),
 	}
 	s.table.Store(new(outputTable))
@@ -72,7 +53,7 @@ func newOutputs(program *loader.Program, backlog *export.Backlog, register *regi
 
 // open opens the outputs of c that are new or are not what they were. On an error
 // none is opened.
-func (s *outputs) open(c *config.Config, sessions sessionBook) (opened []output, err error) {
+func (s *outputs) open(c *config.Config, sessions sessionInfo) (opened []output, err error) {
 	table := s.table.Load()
 	for _, wanted := range c.Outputs {
 		if o := table[wanted.Slot]; o != nil && o.settings() == wanted && !s.isRetired(wanted.Slot) {
@@ -90,7 +71,7 @@ func (s *outputs) open(c *config.Config, sessions sessionBook) (opened []output,
 }
 
 // openOutput opens an output of any type. Its error names it.
-func (s *outputs) openOutput(c config.Output, seed uint64, sessions sessionBook) (output, error) {
+func (s *outputs) openOutput(c config.Output, seed uint64, sessions sessionInfo) (output, error) {
 	if c.Type == config.OutputVeth {
 		return openVeth(c, s.program, s.vethLike(c), s.log)
 	}

@@ -37,7 +37,7 @@ func newOutputsUnderTest(t *testing.T) *outputsUnderTest {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	backlog, register := export.NewBacklog(4<<20), newRegister(mirror.NewBooks(), nil, log)
 	backlog.Continue(mirror.SlotCounts{}, register.orphaned)
-	return &outputsUnderTest{newOutputs(nil, backlog, register, log), t, t.TempDir()}
+	return &outputsUnderTest{newOutputs(nil, backlog, register, nil, log), t, t.TempDir()}
 }
 
 // parse reads a configuration of outputs, each written as its name and its keys.

@@ -4,16 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/mirror"
 )
-
-// retryInterval is how often an output that takes no packets is tried again.
-const retryInterval = time.Second
 
 // sink is where a queued output's packets go.
 type sink interface {
@@ -28,26 +24,20 @@ type sink interface {
 // goroutine of its own. What it cannot write, or comes too late to read, it counts
 // as lost; it goes on as soon as it can.
 type queuedOutput struct {
-	config   config.Output
-	log      *slog.Logger
-	sink     sink
-	follower *export.Follower
-	book     *mirror.Book
-	writes   *export.Durations // how long the sink took for a batch; the name's
-	ended    chan struct{}     // closed when the goroutine has written its last; nil: not started
-	retryAt  time.Time         // of a failed one; the goroutine's own
-
-	mu         sync.Mutex // not held while the sink works, which may take long
-	share      export.Share
-	named      uint64 // packets that named the output, of those that it read
-	sampledOut uint64 // of them, those that its own sampling left out
-	failure    error  // why it takes no packets; nil while it does
+	portion
+	config  config.Output
+	log     *slog.Logger
+	sink    sink
+	writes  *export.Durations // how long the sink took for a batch; the name's
+	ended   chan struct{}     // closed when the goroutine has written its last; nil: not started
+	retryAt time.Time         // of a failed one; the goroutine's own
+	failure guarded[error]    // why it takes no packets; nil while it does
 }
 
 func newQueuedOutput(c config.Output, seed uint64, follower *export.Follower, sink sink, book *mirror.Book, writes *export.Durations, log *slog.Logger) *queuedOutput {
 	o := &queuedOutput{
-		config: c, log: log.With("output", c.Name), sink: sink, follower: follower, book: book, writes: writes,
-		share: export.Share{Slot: c.Slot, Sample: c.Sample, Snap: c.Snap, Seed: seed},
+		portion: portion{follower: follower, book: book, share: export.Share{Slot: c.Slot, Sample: c.Sample, Snap: c.Snap, Seed: seed}},
+		config:  c, log: log.With("output", c.Name), sink: sink, writes: writes,
 	}
 	o.look() // it may take none from the beginning
 	return o
@@ -71,26 +61,17 @@ func (o *queuedOutput) run() {
 	for {
 		select {
 		case <-o.follower.Ready():
-		case <-ticker.C:
-			o.look()
-			continue
-		}
-		for {
-			batch, err := o.follower.Next()
-			if err != nil {
+			if last := o.each(o.write); last {
 				return
 			}
-			if batch == nil {
-				break
-			}
-			o.write(batch)
+		case <-ticker.C:
+			o.look()
 		}
 	}
 }
 
-// write writes the packets of b that name the output.
-func (o *queuedOutput) write(b *mirror.Batch) {
-	part := o.partOf(b)
+// write writes packets, if there are any.
+func (o *queuedOutput) write(part *mirror.Batch) {
 	if len(part.Packets) == 0 {
 		return
 	}
@@ -103,16 +84,6 @@ func (o *queuedOutput) write(b *mirror.Batch) {
 	if err != nil {
 		o.fail(err)
 	}
-}
-
-func (o *queuedOutput) partOf(b *mirror.Batch) *mirror.Batch {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	part, named := o.share.Of(b)
-	o.named += uint64(named)
-	o.sampledOut += uint64(named - len(part.Packets))
-	o.book.Lose(mirror.LossSampledOut, named-len(part.Packets))
-	return part
 }
 
 // look sees what time alone has done to the sink: it may have failed, or may take
@@ -132,7 +103,7 @@ func (o *queuedOutput) retry() {
 	}
 	o.retryAt = time.Now().Add(retryInterval)
 	if o.sink.Resume() == nil {
-		o.set(nil)
+		o.failure.set(nil)
 		o.log.Info("output takes packets again", "lost", o.sink.Account().Lost)
 	}
 }
@@ -143,36 +114,12 @@ func (o *queuedOutput) fail(err error) {
 		o.log.Error("output takes no packets", "error", err, "hint", "it is tried again every second; what it misses is counted as lost")
 	}
 	o.retryAt = time.Now().Add(retryInterval)
-	o.set(err)
+	o.failure.set(err)
 }
 
-func (o *queuedOutput) set(failure error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.failure = failure
-}
+func (o *queuedOutput) why() error { return o.failure.get() }
 
-func (o *queuedOutput) why() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.failure
-}
-
-func (o *queuedOutput) reseed(seed uint64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.share.Seed = seed
-}
-
-func (o *queuedOutput) account() mirror.OutputAccount {
-	account, late := o.sink.Account(), o.follower.Lost()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	account.Offered = o.named + late
-	account.Lose(mirror.LossSampledOut, o.sampledOut)
-	account.Lose(mirror.LossQueueFull, late)
-	return account
-}
+func (o *queuedOutput) account() mirror.OutputAccount { return o.complete(o.sink.Account()) }
 
 func (o *queuedOutput) reading() export.OutputReading {
 	reading := export.OutputReading{Failing: o.why() != nil, Behind: o.follower.Behind(), Writes: o.writes.Reading()}

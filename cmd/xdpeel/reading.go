@@ -29,11 +29,10 @@ func (d *daemon) ledger() (ledger *mirror.Ledger, err error) {
 	ledger.Name(d.current().config.Policy)
 	ledger.Outputs = d.outputs.accounts(counted)
 	var names, modes []string
-	for _, w := range d.interfaces {
-		reading := w.reading()
-		names = append(names, reading.Name)
-		if !slices.Contains(modes, reading.Mode) {
-			modes = append(modes, reading.Mode)
+	for _, i := range d.interfaceReadings() {
+		names = append(names, i.Name)
+		if !slices.Contains(modes, i.Mode) {
+			modes = append(modes, i.Mode)
 		}
 	}
 	ledger.Interface, ledger.Mode = strings.Join(names, ","), strings.Join(modes, ",")

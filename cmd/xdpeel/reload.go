@@ -69,30 +69,25 @@ func (d *daemon) slotAccounts() (*loader.SlotAccounts, error) {
 
 // checkChange refuses what a program that is attached cannot change.
 func checkChange(before, after *config.Config) error {
-	var fixed []string
-	if !slices.Equal(before.Interfaces, after.Interfaces) {
-		fixed = append(fixed, "interfaces")
+	var changed []string
+	for _, fixed := range []struct {
+		keys string
+		same bool
+	}{
+		{"interfaces", slices.Equal(before.Interfaces, after.Interfaces)},
+		{"mode", before.Mode == after.Mode},
+		{"ports", slices.Equal(before.Judge.VXLANPorts, after.Judge.VXLANPorts) && slices.Equal(before.Judge.GENEVEPorts, after.Judge.GENEVEPorts)},
+		{"buffer", before.Buffer == after.Buffer},
+		{"http", before.HTTP == after.HTTP},
+		{"health", before.Health == after.Health},
+		{"on_exit and pins", before.OnExit == after.OnExit && before.Pins == after.Pins},
+	} {
+		if !fixed.same {
+			changed = append(changed, fixed.keys)
+		}
 	}
-	if before.Mode != after.Mode {
-		fixed = append(fixed, "mode")
-	}
-	if !slices.Equal(before.Judge.VXLANPorts, after.Judge.VXLANPorts) || !slices.Equal(before.Judge.GENEVEPorts, after.Judge.GENEVEPorts) {
-		fixed = append(fixed, "ports")
-	}
-	if before.Buffer != after.Buffer {
-		fixed = append(fixed, "buffer")
-	}
-	if before.HTTP != after.HTTP {
-		fixed = append(fixed, "http")
-	}
-	if before.Health != after.Health {
-		fixed = append(fixed, "health")
-	}
-	if before.OnExit != after.OnExit || before.Pins != after.Pins {
-		fixed = append(fixed, "on_exit and pins")
-	}
-	if len(fixed) > 0 {
-		return fmt.Errorf("%s cannot change while xdpeel runs: restart it", strings.Join(fixed, ", "))
+	if len(changed) > 0 {
+		return fmt.Errorf("%s cannot change while xdpeel runs: restart it", strings.Join(changed, ", "))
 	}
 	return nil
 }

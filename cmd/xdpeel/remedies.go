@@ -42,10 +42,6 @@ func explainLoader(err error) error {
 	return err
 }
 
-// helperRemedy is what to do about a helper that is gone. The daemon has no capabilities
-// to start another one with.
-const helperRemedy = "restart xdpeel: its helper was killed, perhaps for want of memory; with `on_exit: keep` a restart loses nothing"
-
 func occupiedRemedy(occupied *loader.OccupiedError) string {
 	if occupied.Holder.Ours {
 		return "another xdpeel captures there. If it is the daemon, an output of type socket in its configuration lets `xdpeel capture` read along; `xdpeel detach -i " + occupied.Interface + "` would end it"

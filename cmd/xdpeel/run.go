@@ -43,11 +43,8 @@ func runRun(ctx context.Context, env *environment, args []string) error {
 	flags.StringVar(&o.webConfig, "web.config.file", "", "`file` with TLS and passwords of the pages, as Prometheus's exporters have it")
 	var logging logFlags
 	logging.register(flags)
-	if err := parseFlags(env.stdout, flags, runUsage, args); err != nil {
+	if err := parseFlagsOnly(env.stdout, flags, runUsage, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return usageErrorf("run takes no arguments, got %q", flags.Arg(0))
 	}
 	var err error
 	if o.log, err = logging.logger(env.stderr); err != nil {

@@ -34,16 +34,17 @@ func (r *register) own(slot int, name string, counted mirror.OutputAccount) {
 		return
 	}
 	if before != nil {
-		settle(&before.Kernel, before.Owned[slot], counted)
+		addSince(&before.Kernel, before.Owned[slot], counted)
 		delete(before.Owned, slot)
 	}
 	r.entryOf(name).Owned[slot] = counted
 	r.commit()
 }
 
-// settle adds to an account what was counted for a slot since its name got it. A packet
-// that was held to be lost on its way may have come since.
-func settle(account *mirror.OutputAccount, before, counted mirror.OutputAccount) {
+// addSince adds to an account what was counted for a slot since its name got it: before
+// is what had been counted until then. A packet that was held to be lost on its way may
+// have come since.
+func addSince(account *mirror.OutputAccount, before, counted mirror.OutputAccount) {
 	offered := counted.Offered - before.Offered
 	account.Offered += offered
 	for reason, n := range counted.Lost {
@@ -69,7 +70,7 @@ func (r *register) addTo(sum map[string]*mirror.OutputAccount, counted *loader.S
 		add(account, e.Kernel)
 		for slot, before := range e.Owned {
 			if counted != nil {
-				settle(account, before, counted[slot])
+				addSince(account, before, counted[slot])
 			}
 		}
 	}

@@ -30,7 +30,7 @@ type socketOutput struct {
 	config   config.Output
 	log      *slog.Logger
 	backlog  *export.Backlog
-	sessions sessionBook
+	sessions sessionInfo
 	register *register
 	doors    []*door
 	working  sync.WaitGroup // all goroutines
@@ -46,7 +46,7 @@ type socketOutput struct {
 
 // openSockets opens the sockets of an output, not yet under their own names: those
 // still belong to the output that it may take the place of.
-func openSockets(c config.Output, paths []string, seed uint64, backlog *export.Backlog, sessions sessionBook, register *register, log *slog.Logger) (*socketOutput, error) {
+func openSockets(c config.Output, paths []string, seed uint64, backlog *export.Backlog, sessions sessionInfo, register *register, log *slog.Logger) (*socketOutput, error) {
 	o := &socketOutput{
 		config: c, log: log.With("output", c.Name), backlog: backlog, sessions: sessions, register: register, seed: seed,
 		readers: make(map[*socketReader]bool),
@@ -85,26 +85,18 @@ func (o *socketOutput) start() (joining []*export.Follower) {
 // follow returns who is to join when no reader is there any more.
 func (o *socketOutput) follow() *export.Follower {
 	o.nobody = o.backlog.NewFollower(o.config.Slot, nil)
-	follower := o.nobody
-	o.working.Go(func() { o.countUnread(follower) })
-	return follower
+	unread := &portion{follower: o.nobody, share: export.Share{Slot: o.config.Slot}}
+	o.working.Go(func() { o.countUnread(unread) })
+	return o.nobody
 }
 
 // countUnread counts what comes while nobody reads.
-func (o *socketOutput) countUnread(follower *export.Follower) {
-	share := export.Share{Slot: o.config.Slot}
-	for range follower.Ready() {
-		for {
-			batch, err := follower.Next()
-			if err != nil {
-				o.miss(follower.Lost())
-				return
-			}
-			if batch == nil {
-				break
-			}
-			_, named := share.Of(batch)
-			o.miss(uint64(named))
+func (o *socketOutput) countUnread(unread *portion) {
+	for range unread.follower.Ready() {
+		last := unread.each(func(part *mirror.Batch) { o.miss(uint64(len(part.Packets))) })
+		if last {
+			o.miss(unread.follower.Lost())
+			return
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/xdpeel/xdpeel/export"
@@ -56,21 +55,15 @@ func readWish(conn *net.UnixConn) (w wish, err error) {
 
 // socketReader is one that reads a socket.
 type socketReader struct {
-	conn     *net.UnixConn
-	process  int32
-	user     uint32
-	wish     wish
-	filter   *mirror.Filter
-	since    time.Time
-	follower *export.Follower
-	book     *mirror.Book
-	left     bool // guarded by the output
-
-	mu         sync.Mutex
-	share      export.Share
-	named      uint64 // packets that named the output, of those that were read for it
-	sampledOut uint64
-	stream     *export.Stream // nil: not begun
+	portion
+	conn    *net.UnixConn
+	process int32
+	user    uint32
+	wish    wish
+	filter  *mirror.Filter
+	since   time.Time
+	stream  guarded[*export.Stream] // nil: not begun
+	left    bool                    // guarded by the output
 }
 
 func (o *socketOutput) newReader(conn *net.UnixConn, w wish) (*socketReader, error) {
@@ -85,21 +78,21 @@ func (o *socketOutput) newReader(conn *net.UnixConn, w wish) (*socketReader, err
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return &socketReader{
+		portion: portion{
+			follower: o.backlog.NewFollower(o.config.Slot, o.book()), book: o.book(),
+			share: export.Share{Slot: o.config.Slot, Sample: o.config.Sample, Snap: o.config.Snap, Seed: o.seed},
+		},
 		conn: conn, process: peer.Pid, user: peer.Uid, wish: w, filter: filter, since: time.Now(),
-		follower: o.backlog.NewFollower(o.config.Slot, o.book()), book: o.book(),
-		share: export.Share{Slot: o.config.Slot, Sample: o.config.Sample, Snap: o.config.Snap, Seed: o.seed},
 	}, nil
 }
 
 // begin sends the reader the header.
-func (r *socketReader) begin(sessions sessionBook) error {
+func (r *socketReader) begin(sessions sessionInfo) error {
 	stream, err := export.NewStream(r.conn, export.StreamOptions{
 		Application: "xdpeel " + versionOf(), Name: sessions.sessionName,
 		SnapLength: r.wish.SnapLength, VNIs: r.wish.VNIs, Filter: r.filter, Follower: r.follower, Book: r.book,
 	})
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.stream = stream
+	r.stream.set(stream)
 	return err
 }
 
@@ -112,50 +105,25 @@ func (r *socketReader) awaitEnd(leave func()) {
 // run writes until the reader has left and has had all its packets. It calls leave
 // when the reader takes no more.
 func (r *socketReader) run(leave func()) {
+	stream := r.stream.get()
 	for range r.follower.Ready() {
-		for {
-			batch, err := r.follower.Next()
-			if err != nil {
-				r.stream.Close() // its error is that the reader is gone
-				return
-			}
-			if batch == nil {
-				break
-			}
-			if err := r.stream.Write(r.partOf(batch)); err != nil {
+		last := r.each(func(part *mirror.Batch) {
+			if err := stream.Write(part); err != nil {
 				leave()
 			}
+		})
+		if last {
+			stream.Close() // its error is that the reader is gone
+			return
 		}
 	}
 }
 
-func (r *socketReader) partOf(b *mirror.Batch) *mirror.Batch {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	part, named := r.share.Of(b)
-	r.named += uint64(named)
-	r.sampledOut += uint64(named - len(part.Packets))
-	r.book.Lose(mirror.LossSampledOut, named-len(part.Packets))
-	return part
-}
-
-func (r *socketReader) reseed(seed uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.share.Seed = seed
-}
-
 func (r *socketReader) account() (account mirror.OutputAccount) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.stream != nil {
-		account = r.stream.Account()
+	if stream := r.stream.get(); stream != nil {
+		account = stream.Account()
 	}
-	late := r.follower.Lost()
-	account.Offered = r.named + late
-	account.Lose(mirror.LossSampledOut, r.sampledOut)
-	account.Lose(mirror.LossQueueFull, late)
-	return account
+	return r.complete(account)
 }
 
 func (r *socketReader) form(account mirror.OutputAccount) mirror.ReaderAccount {

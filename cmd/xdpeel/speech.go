@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/spf13/pflag"
 )
 
 // The rules of speech: everything xdpeel says goes to stderr and begins with
@@ -74,32 +72,4 @@ func exitStatus(err error) int {
 	default:
 		return 1
 	}
-}
-
-func printUsage(w io.Writer) error {
-	fmt.Fprint(w, "usage: xdpeel VERB [FLAGS]\n\nverbs:\n")
-	for _, verb := range verbs() {
-		fmt.Fprintf(w, "  %-9s %s\n", verb.name, verb.summary)
-	}
-	_, err := fmt.Fprint(w, "\n`xdpeel VERB --help` tells a verb's flags.\n")
-	return err
-}
-
-// parseFlags parses the flags of a verb; usage is the head of its help. It returns
-// errDone after --help, and a *usageError for what it does not know.
-func parseFlags(w io.Writer, flags *pflag.FlagSet, usage string, args []string) error {
-	flags.SortFlags = false
-	flags.Usage = func() {}
-	err := flags.Parse(args)
-	if errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprint(w, usage)
-		if described := flags.FlagUsages(); described != "" {
-			fmt.Fprintf(w, "\nflags:\n%s", described)
-		}
-		return errDone
-	}
-	if err != nil {
-		return hinted(&usageError{err}, "`xdpeel %s --help` tells the flags", flags.Name())
-	}
-	return nil
 }

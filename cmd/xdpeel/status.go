@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,11 +41,8 @@ func runStatus(ctx context.Context, env *environment, args []string) error {
 	flags.BoolVar(&asJSON, "json", false, "print what the daemon answers, the ledger's JSON and more")
 	flags.StringVar(&url, "url", "http://127.0.0.1:9478", "`address` of the daemon, http: in its configuration; a password as https://user:password@...")
 	flags.StringVar(&ca, "ca", "", "`file` of certificates that the daemon's is to be signed by; the system's")
-	if err := parseFlags(env.stdout, flags, statusUsage, args); err != nil {
+	if err := parseFlagsOnly(env.stdout, flags, statusUsage, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return usageErrorf("status takes no arguments, got %q", flags.Arg(0))
 	}
 	trusted, err := readCertificates(ca)
 	if err != nil {
@@ -162,4 +160,16 @@ func printFiles(w io.Writer, name string, files *export.FilesReading) {
 		fmt.Fprintf(w, "FILES of %q deleted before the store had them: %d\n", name, uploads.Dropped)
 	}
 	fmt.Fprintf(w, "uploads of %q: %d done, %d wait (%d bytes)\n", name, uploads.Uploaded, uploads.Waiting, uploads.WaitingBytes)
+}
+
+// readStatus reads what /status answers.
+func readStatus(text []byte) (*mirror.Ledger, *daemonForm, error) {
+	var form ledgerForm
+	state := new(daemonForm)
+	for _, part := range []any{&form, state} {
+		if err := json.Unmarshal(text, part); err != nil {
+			return nil, nil, fmt.Errorf("read status: %w", err)
+		}
+	}
+	return form.ledger(), state, nil
 }

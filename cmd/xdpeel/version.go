@@ -18,11 +18,8 @@ const versionUsage = "usage: xdpeel version\n"
 
 func runVersion(_ context.Context, env *environment, args []string) error {
 	flags := pflag.NewFlagSet("version", pflag.ContinueOnError)
-	if err := parseFlags(env.stdout, flags, versionUsage, args); err != nil {
+	if err := parseFlagsOnly(env.stdout, flags, versionUsage, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return usageErrorf("version takes no arguments, got %q", flags.Arg(0))
 	}
 	compiler, err := loader.Compiler()
 	if err != nil {

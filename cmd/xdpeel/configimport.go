@@ -38,11 +38,8 @@ func runConfigImport(_ context.Context, env *environment, args []string) error {
 	flags.StringVar(&o.filters, "filters", "", "`file` of describe-traffic-mirror-filters")
 	flags.StringVar(&o.interfaces, "interfaces", "", "`file` of describe-network-interfaces")
 	flags.StringVarP(&o.output, "output", "o", "-", "configuration `file` to write; - is stdout; an existing file is not overwritten")
-	if err := parseFlags(env.stdout, flags, configImportUsage, args); err != nil {
+	if err := parseFlagsOnly(env.stdout, flags, configImportUsage, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return usageErrorf("config import-aws takes no arguments, got %q", flags.Arg(0))
 	}
 	if o.sessions == "" || o.filters == "" {
 		return usageErrorf("config import-aws needs --sessions FILE and --filters FILE")

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -34,18 +32,6 @@ type sessionForm struct {
 	SampledOut uint64     `json:"sampled_out"`
 	Denied     uint64     `json:"denied"`
 	LastSeen   time.Time  `json:"last_seen"`
-}
-
-// readStatus reads what /status answers.
-func readStatus(text []byte) (*mirror.Ledger, *daemonForm, error) {
-	var form ledgerForm
-	state := new(daemonForm)
-	for _, part := range []any{&form, state} {
-		if err := json.Unmarshal(text, part); err != nil {
-			return nil, nil, fmt.Errorf("read status: %w", err)
-		}
-	}
-	return form.ledger(), state, nil
 }
 
 // ledger returns what the form says. An outcome that this version does not know is

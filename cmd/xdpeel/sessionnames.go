@@ -1,6 +1,9 @@
 package main
 
-import "github.com/xdpeel/xdpeel/mirror"
+import (
+	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/mirror"
+)
 
 // sessionNames are the names that a policy gives to sessions. A file asks for one
 // for each session that occurs in it, and there may be thousands of both.
@@ -30,4 +33,10 @@ func (n sessionNames) of(session mirror.Session) string {
 		}
 	}
 	return n.others
+}
+
+// sessionInfo is what a file says of each session.
+type sessionInfo interface {
+	statistics(mirror.Session) export.Statistics
+	sessionName(mirror.Session) string
 }
