@@ -21,10 +21,11 @@ const filterPackets = drawsLength
 
 // filterBench runs the product's whole program over packets drawn beforehand.
 type filterBench struct {
+	teardown
 	ns       *lab.Namespace
 	stages   *Stages
 	frame    []byte
-	policies []*ebpf.Map
+	policies int // that were made
 }
 
 func newFilterBench() (_ *filterBench, err error) {
@@ -40,23 +41,13 @@ func newFilterBench() (_ *filterBench, err error) {
 	if b.ns, err = lab.NewNamespace("xdpeel-bench-filter"); err != nil {
 		return nil, err
 	}
+	b.then(b.ns.Close)
 	b.stages, err = LoadStages(mirror.TakeAll(), programs.StagesProgHarness, programs.StagesProgWhole, programs.StagesProgPassDrawn)
-	return b, err
-}
-
-// Close unloads the program and its policies.
-func (b *filterBench) Close() error {
-	var errs []error
-	for _, policy := range b.policies {
-		errs = append(errs, policy.Close())
+	if err != nil {
+		return nil, err
 	}
-	if b.stages != nil {
-		errs = append(errs, b.stages.Close())
-	}
-	if b.ns != nil {
-		errs = append(errs, b.ns.Close())
-	}
-	return errors.Join(errs...)
+	b.then(b.stages.Close)
+	return b, nil
 }
 
 // inner returns the inner frame that packets are drawn for.
@@ -71,11 +62,12 @@ type filterSide struct {
 // newSide returns the side whose packets, by these rules, all have one outcome.
 func (b *filterBench) newSide(rules []mirror.Rule, draws *Draws, want abi.Outcome) (*filterSide, error) {
 	// Generation 1 is the one that the stages were loaded with.
-	policy, err := newPolicyMap(b.stages.policySpec, filterPolicy(rules), uint32(len(b.policies)+2))
+	policy, err := newPolicyMap(b.stages.policySpec, filterPolicy(rules), uint32(b.policies+2))
 	if err != nil {
 		return nil, err
 	}
-	b.policies = append(b.policies, policy)
+	b.policies++
+	b.then(policy.Close)
 	s := &filterSide{memory: policyBytes(policy)}
 	s.run = func() (float64, error) { return b.judge(policy, draws, want) }
 	return s, nil

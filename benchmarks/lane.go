@@ -19,8 +19,8 @@ import (
 // Lane is a wire of its own: the generator's end of a veth pair in one network
 // namespace, and in another the end on which the contender listens.
 type Lane struct {
-	pair    *lab.Pair
-	closers []func() error
+	teardown
+	pair *lab.Pair
 }
 
 var laneNumber atomic.Int64
@@ -39,12 +39,12 @@ func NewLane(mtu int) (_ *Lane, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l.closers = append(l.closers, source.Close)
+	l.then(source.Close)
 	sink, err := lab.NewNamespace("xdpeel-bench-sink")
 	if err != nil {
 		return nil, err
 	}
-	l.closers = append(l.closers, sink.Close)
+	l.then(sink.Close)
 	// The threads of NAPI bear the name of their interface, and know no namespaces.
 	name := fmt.Sprintf("b%d-%d", os.Getpid(), laneNumber.Add(1))
 	l.pair, err = lab.NewPair(source, sink, lab.VethOptions{NameA: name + "s", NameB: name + "r", MTU: mtu, OffloadsOff: true})
@@ -92,29 +92,19 @@ func (l *Lane) passAll() error {
 	if err != nil {
 		return fmt.Errorf("load program that passes everything: %w", err)
 	}
-	l.closers = append(l.closers, program.Close)
+	l.then(program.Close)
 	return l.pair.B.Namespace.Do(func() error {
 		attached, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: l.pair.B.Index, Flags: link.XDPDriverMode})
 		if err != nil {
 			return fmt.Errorf("attach program that passes everything: %w", err)
 		}
-		l.closers = append(l.closers, attached.Close)
+		l.then(attached.Close)
 		return switchGRO(l.pair.B.Name, false)
 	})
 }
 
 // xdpPass is XDP_PASS of linux/bpf.h.
 const xdpPass = 2
-
-// Close removes the lane, in the reverse order of its making.
-func (l *Lane) Close() error {
-	var errs []error
-	for i := len(l.closers) - 1; i >= 0; i-- {
-		errs = append(errs, l.closers[i]())
-	}
-	l.closers = nil
-	return errors.Join(errs...)
-}
 
 // statisticsOf returns the kernel's counts of an interface.
 func statisticsOf(namespace *lab.Namespace, name string) (counts netlink.LinkStatistics, err error) {

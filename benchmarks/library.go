@@ -23,6 +23,7 @@ const libraryRecords = 1024
 // of cilium/ebpf, as one would without a reader of one's own: each record is
 // copied out once, and packets refer to the copies.
 type libraryBench struct {
+	teardown
 	ns      *lab.Namespace
 	product *Product
 	reader  *ringbuf.Reader
@@ -40,27 +41,16 @@ func newLibraryBench() (_ *libraryBench, err error) {
 	if b.ns, err = lab.NewNamespace("xdpeel-bench-library"); err != nil {
 		return nil, err
 	}
+	b.then(b.ns.Close)
 	if b.product, err = LoadProduct(OwnRings); err != nil {
 		return nil, err
 	}
+	b.then(b.product.Close)
 	if b.reader, err = ringbuf.NewReader(b.product.rings[receiverCPU]); err != nil {
 		return nil, fmt.Errorf("open ring reader: %w", err)
 	}
+	b.then(b.reader.Close)
 	return b, nil
-}
-
-func (b *libraryBench) Close() error {
-	var errs []error
-	if b.reader != nil {
-		errs = append(errs, b.reader.Close())
-	}
-	if b.product != nil {
-		errs = append(errs, b.product.Close())
-	}
-	if b.ns != nil {
-		errs = append(errs, b.ns.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // toFile fills the ring and reads it to a new file.

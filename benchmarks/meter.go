@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // meter reads the CPU time of a contender's process and of the NAPI threads that
@@ -77,4 +79,12 @@ func (m *meter) awaitQuiet(ctx context.Context) (time.Duration, error) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+func now() (time.Duration, error) {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		return 0, fmt.Errorf("read clock: %w", err)
+	}
+	return time.Duration(t.Nano()), nil
 }

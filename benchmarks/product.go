@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -13,9 +12,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
-	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/loader"
-	"github.com/xdpeel/xdpeel/loader/tables"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -105,39 +102,6 @@ func giveRings(outer *ebpf.Map, spec *ebpf.MapSpec, cpus int, layout Layout) (ri
 	return rings, nil
 }
 
-// newPolicyMap returns a policy as the program reads it, which knows it from
-// others by its generation, above 0.
-func newPolicyMap(spec *ebpf.MapSpec, policy *mirror.Policy, generation uint32) (*ebpf.Map, error) {
-	image, err := tables.Compile(policy, generation)
-	if err != nil {
-		return nil, err
-	}
-	regions := image.Regions()
-	spec = spec.Copy()
-	spec.MaxEntries = uint32(len(regions))
-	m, err := ebpf.NewMap(spec)
-	if err != nil {
-		return nil, fmt.Errorf("create policy: %w", err)
-	}
-	for i, region := range regions {
-		if err := m.Put(uint32(i), region); err != nil {
-			return nil, errors.Join(fmt.Errorf("write policy: %w", err), m.Close())
-		}
-	}
-	return m, nil
-}
-
-// givePolicy has frames judged by a policy from now on.
-func givePolicy(policies, policy *ebpf.Map) error {
-	if err := policies.Put(uint32(0), policy); err != nil {
-		return fmt.Errorf("give policy: %w", err)
-	}
-	return nil
-}
-
-// policyBytes returns the kernel memory of a policy.
-func policyBytes(policy *ebpf.Map) int64 { return int64(policy.MaxEntries()) * tables.RegionBytes }
-
 // Close unloads the program.
 func (p *Product) Close() error {
 	errs := []error{p.objects.Close()}
@@ -210,38 +174,4 @@ func countsOf(ledger *ebpf.Map) (outcomes [abi.OutcomeMax]uint64, ringLost uint6
 		}
 	}
 	return outcomes, ringLost, nil
-}
-
-// runLive runs a program over live frames on a CPU, in a namespace whose stack
-// gets what the program passes. It returns what a frame took, harness included.
-func runLive(ns *lab.Namespace, program *ebpf.Program, cpu int, frame []byte, repeat uint32) (took time.Duration, err error) {
-	options := ebpf.RunOptions{
-		Data: frame, Repeat: repeat, Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: 64,
-	}
-	err = ns.Do(func() error {
-		return lab.OnCPU(cpu, func() error {
-			began, err := threadTime()
-			if err != nil {
-				return err
-			}
-			if err := undisturbed(func() error { _, err := program.Run(&options); return err }); err != nil {
-				return fmt.Errorf("run program with live frames: %w", err)
-			}
-			ended, err := threadTime()
-			took = ended - began
-			return err
-		})
-	})
-	return took, err
-}
-
-// undisturbed keeps the signal with which Go stops a thread away from the calling one,
-// which must be locked: a run that it ends is begun again, with more packets in all.
-func undisturbed(f func() error) error {
-	var urgent, before unix.Sigset_t
-	urgent.Val[0] = 1 << (unix.SIGURG - 1)
-	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &urgent, &before); err != nil {
-		return fmt.Errorf("block signal: %w", err)
-	}
-	return errors.Join(f(), unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil))
 }

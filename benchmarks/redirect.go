@@ -43,6 +43,7 @@ var redirectLoads = []redirectLoad{
 // redirectBench is a lane at whose end a program sends all that arrives into one
 // and the same veth: xdpeel's, or one that does nothing else.
 type redirectBench struct {
+	teardown
 	lane      *Lane
 	consumer  *lab.Namespace
 	program   *loader.Program
@@ -61,20 +62,27 @@ func newRedirectBench(size int) (_ *redirectBench, err error) {
 	if b.lane, err = NewLane(1500); err != nil {
 		return nil, err
 	}
+	b.then(b.lane.Close)
 	if b.consumer, err = lab.NewNamespace("xdpeel-bench-consumer"); err != nil {
 		return nil, err
 	}
+	b.then(b.consumer.Close)
 	if b.program, err = loader.Load(mirror.Options{}, redirectPolicy(0)); err != nil {
 		return nil, err
 	}
+	b.then(b.program.Close)
 	if b.bare, err = LoadStages(mirror.TakeAll(), programs.StagesProgRedirect, programs.StagesProgRedirectStripped); err != nil {
 		return nil, err
 	}
+	b.then(b.bare.Close)
 	if err = b.lane.pair.B.Namespace.Do(b.openVeth); err != nil {
 		return nil, err
 	}
-	b.generator, err = b.lane.generator(size)
-	return b, err
+	if b.generator, err = b.lane.generator(size); err != nil {
+		return nil, err
+	}
+	b.then(b.generator.Close)
+	return b, nil
 }
 
 // Names of the veth's ends.
@@ -88,6 +96,7 @@ func (b *redirectBench) openVeth() (err error) {
 	if err != nil {
 		return err
 	}
+	b.then(b.veth.Remove)
 	ours, err := netlink.LinkByName(redirectEnd)
 	if err != nil {
 		return fmt.Errorf("find veth: %w", err)
@@ -107,30 +116,6 @@ func redirectPolicy(rules int) *mirror.Policy {
 		session.Filter = &mirror.Filter{Name: "rules", Ingress: list}
 	}
 	return &mirror.Policy{Veths: mirror.FirstOutput, Sessions: []mirror.SessionPolicy{session}}
-}
-
-// Close takes everything down.
-func (b *redirectBench) Close() error {
-	var errs []error
-	if b.generator != nil {
-		errs = append(errs, b.generator.Close())
-	}
-	if b.veth != nil {
-		errs = append(errs, b.veth.Remove())
-	}
-	if b.bare != nil {
-		errs = append(errs, b.bare.Close())
-	}
-	if b.program != nil {
-		errs = append(errs, b.program.Close())
-	}
-	if b.lane != nil {
-		errs = append(errs, b.lane.Close())
-	}
-	if b.consumer != nil {
-		errs = append(errs, b.consumer.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // withXdpeel measures with xdpeel's program and a policy.

@@ -16,6 +16,7 @@ const ringsSize = 64
 
 // ringsBench has several CPUs put packets into rings at once.
 type ringsBench struct {
+	teardown
 	ns      *lab.Namespace
 	product *Product
 	frame   []byte
@@ -31,22 +32,13 @@ func newRingsBench(layout Layout) (_ *ringsBench, err error) {
 	if b.ns, err = lab.NewNamespace("xdpeel-bench-rings"); err != nil {
 		return nil, err
 	}
+	b.then(b.ns.Close)
 	if b.product, err = LoadProduct(layout); err != nil {
 		return nil, err
 	}
+	b.then(b.product.Close)
 	b.frame, err = oneFrame(ringsSize)
 	return b, err
-}
-
-func (b *ringsBench) Close() error {
-	var errs []error
-	if b.product != nil {
-		errs = append(errs, b.product.Close())
-	}
-	if b.ns != nil {
-		errs = append(errs, b.ns.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // run has the first cpus CPUs each take as many packets as a ring of its own

@@ -3,11 +3,9 @@ package main
 import (
 	"encoding/binary"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/benchmarks/programs"
 	"github.com/xdpeel/xdpeel/bpf/abi"
@@ -135,54 +133,5 @@ func TestRulesForOthers(t *testing.T) {
 		if diff := cmp.Diff(form.want, form.got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-	}
-}
-
-func TestParseInstructions(t *testing.T) {
-	t.Parallel()
-	got, err := parseInstructions([]byte("2\n40 0 0 12\n6 0 0 262144\n"))
-	want := []unix.SockFilter{{Code: 40, K: 12}, {Code: 6, K: 262_144}}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("%v: %s", err, diff)
-	}
-	for _, bad := range []string{"", "0\n", "1\n40 0 0\n", "1\nx\n"} {
-		if got, err := parseInstructions([]byte(bad)); err == nil {
-			t.Errorf("%q is read as %v", bad, got)
-		}
-	}
-}
-
-func TestParseOptions(t *testing.T) {
-	t.Parallel()
-	names := func(o *options) (names string) {
-		for _, p := range o.parts {
-			names += p.name + " "
-		}
-		return strings.TrimSpace(names)
-	}
-	all := strings.Join(partNames(), " ")
-	tests := []struct {
-		args                string
-		parts, json, report string
-	}{
-		{"", all, "", "benchmarks/report"},
-		{"--quick --json -", all, "-", ""},
-		{"--quick --json out.json --report r", all, "out.json", "r"},
-		{"--only reload,filter", "filter reload", "-", ""},
-		{"--only filter --report r", "filter", "", "r"},
-		{"--only filter --quick --json x", "filter", "x", ""},
-	}
-	for _, test := range tests {
-		o, err := parse(strings.Fields(test.args))
-		if err != nil {
-			t.Errorf("%s: %v", test.args, err)
-			continue
-		}
-		if names(o) != test.parts || o.json != test.json || o.report != test.report {
-			t.Errorf("%s: parts %s, json %q, report %q", test.args, names(o), o.json, o.report)
-		}
-	}
-	if _, err := parse([]string{"--only", "nothing"}); err == nil || !strings.Contains(err.Error(), `"nothing"`) {
-		t.Errorf("a part that there is not: %v", err)
 	}
 }

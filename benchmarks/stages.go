@@ -202,12 +202,3 @@ func differences(size int, sides []*side) (costs []StageCost) {
 	}
 	return costs
 }
-
-// oneFrame returns the first mirrored packet of a workload of one size.
-func oneFrame(size int) ([]byte, error) {
-	f, err := NewFrames(captureWorkload(size), hostMAC[:])
-	if err != nil {
-		return nil, err
-	}
-	return f.Outer(0), nil
-}

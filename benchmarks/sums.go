@@ -51,6 +51,7 @@ outputs:
 
 // sumsBench is a daemon at the end of a lane, sent more than it can take.
 type sumsBench struct {
+	teardown
 	lane      *Lane
 	generator *Generator
 	daemon    *Process
@@ -73,6 +74,7 @@ func newSumsBench(xdpeel, directory string) (_ *sumsBench, err error) {
 	if b.lane, err = NewLane(1500); err != nil {
 		return nil, err
 	}
+	b.then(b.lane.Close)
 	frames, err := NewFrames(sumsWorkload, b.lane.pair.B.MAC)
 	if err != nil {
 		return nil, err
@@ -80,6 +82,7 @@ func newSumsBench(xdpeel, directory string) (_ *sumsBench, err error) {
 	if b.generator, err = NewGenerator(b.lane, frames); err != nil {
 		return nil, err
 	}
+	b.then(b.generator.Close)
 	b.consumer = strings.TrimSuffix(b.lane.pair.B.Name, "r") + "i"
 	path := filepath.Join(b.directory, "xdpeel.yaml")
 	if err := os.WriteFile(path, fmt.Appendf(nil, sumsConfig, b.lane.pair.B.Name, b.consumer, b.directory), 0o644); err != nil {
@@ -88,27 +91,10 @@ func newSumsBench(xdpeel, directory string) (_ *sumsBench, err error) {
 	if b.daemon, err = StartProcess(b.lane.pair.B.Namespace, []string{xdpeel, "run", "--config", path}, "msg=listening"); err != nil {
 		return nil, err
 	}
+	b.then(b.daemon.Stop)
 	handed, err := statisticsOf(b.lane.pair.B.Namespace, b.consumer)
 	b.before = handed.RxPackets
 	return b, err
-}
-
-// Close takes everything down.
-func (b *sumsBench) Close() error {
-	var errs []error
-	if b.daemon != nil {
-		errs = append(errs, b.daemon.Stop())
-		b.daemon = nil
-	}
-	if b.generator != nil {
-		errs = append(errs, b.generator.Close())
-		b.generator = nil
-	}
-	if b.lane != nil {
-		errs = append(errs, b.lane.Close())
-		b.lane = nil
-	}
-	return errors.Join(errs...)
 }
 
 // sumsLedger is of `xdpeel status --json` what is added up.

@@ -26,6 +26,7 @@ const (
 
 // suricataSide is a Suricata, and what brings it its packets.
 type suricataSide struct {
+	teardown
 	name    string
 	lane    *Lane
 	feeder  Feeder
@@ -33,7 +34,6 @@ type suricataSide struct {
 	process *Process
 	socket  string // of Suricata's commands
 	native  bool   // Suricata strips the packets itself
-	closers []func() error
 
 	reached uint64    // mirrored packets decoded so far
 	rates   []float64 // mirrored packets a second of Suricata's CPU time
@@ -49,7 +49,7 @@ func compareSuricata(ctx context.Context, xdpeel, directory string, mix Mix, rou
 	sides := []*suricataSide{{name: "fed"}, {name: "native", native: true}, {name: "again"}}
 	defer func() {
 		for _, side := range sides {
-			err = errors.Join(err, side.close())
+			err = errors.Join(err, side.Close())
 		}
 	}()
 	for _, side := range sides {
@@ -79,7 +79,7 @@ func (s *suricataSide) setUp(xdpeel, directory string, mix Mix) (err error) {
 	if s.lane, err = NewLane(1500); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.lane.Close)
+	s.then(s.lane.Close)
 	work := filepath.Join(directory, "suricata-"+s.name+"-"+mix.Name)
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (s *suricataSide) setUp(xdpeel, directory string, mix Mix) (err error) {
 	if s.feeder, err = s.lane.generator(mix.Sizes...); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.feeder.Close)
+	s.then(s.feeder.Close)
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (s *suricataSide) startXdpeel(xdpeel, work string) error {
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, daemon.Stop)
+	s.then(daemon.Stop)
 	return s.lane.pair.B.Namespace.Do(func() error { return makeThreaded(s.iface) })
 }
 
@@ -154,7 +154,7 @@ func (s *suricataSide) startSuricata(work string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.process.Stop)
+	s.then(s.process.Stop)
 	return nil
 }
 
@@ -232,13 +232,4 @@ func (s *suricataSide) decoded(ctx context.Context, want uint64) (packets uint64
 		}
 	}
 	return packets, nil
-}
-
-// close ends what setUp began, in the reverse order.
-func (s *suricataSide) close() error {
-	var errs []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		errs = append(errs, s.closers[i]())
-	}
-	return errors.Join(errs...)
 }

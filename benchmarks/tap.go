@@ -8,7 +8,9 @@ import (
 )
 
 // tap is xdpeel on a lane: its program at the receiver's end, and what reads its rings.
+// Who reads must have ended before it is closed.
 type tap struct {
+	teardown
 	lane       *Lane
 	program    *loader.Program
 	attachment *loader.Attachment
@@ -25,9 +27,11 @@ func newTap(policy *mirror.Policy) (_ *tap, err error) {
 	if t.lane, err = NewLane(1500); err != nil {
 		return nil, err
 	}
+	t.then(t.lane.Close)
 	if t.program, err = loader.Load(mirror.Options{}, policy); err != nil {
 		return nil, err
 	}
+	t.then(t.program.Close)
 	err = t.lane.pair.B.Namespace.Do(func() (err error) {
 		t.attachment, err = t.program.Attach(t.lane.pair.B.Name, loader.ModeNative)
 		return err
@@ -35,8 +39,12 @@ func newTap(policy *mirror.Policy) (_ *tap, err error) {
 	if err != nil {
 		return nil, err
 	}
-	t.reader, err = t.program.NewReader()
-	return t, err
+	t.then(t.detach)
+	if t.reader, err = t.program.NewReader(); err != nil {
+		return nil, err
+	}
+	t.then(t.reader.Close)
+	return t, nil
 }
 
 // detach takes the program off the lane; what is in the rings can still be read.
@@ -47,20 +55,4 @@ func (t *tap) detach() error {
 	err := t.attachment.Close()
 	t.attachment = nil
 	return err
-}
-
-// Close takes everything down. Who reads must have ended.
-func (t *tap) Close() error {
-	var errs []error
-	if t.reader != nil {
-		errs = append(errs, t.reader.Close())
-	}
-	errs = append(errs, t.detach())
-	if t.program != nil {
-		errs = append(errs, t.program.Close())
-	}
-	if t.lane != nil {
-		errs = append(errs, t.lane.Close())
-	}
-	return errors.Join(errs...)
 }

@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Feeder sends the packets of a workload.
@@ -158,12 +155,4 @@ func (s *Stand) feed(ctx context.Context, trial *Trial, duration time.Duration, 
 	}
 	_, err = meter.awaitQuiet(ctx)
 	return err
-}
-
-func now() (time.Duration, error) {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		return 0, fmt.Errorf("read clock: %w", err)
-	}
-	return time.Duration(t.Nano()), nil
 }

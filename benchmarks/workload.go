@@ -180,3 +180,12 @@ func (f *Frames) constants() programs.GeneratorWorkload {
 func (f *Frames) longest() []byte {
 	return slices.Clone(slices.MaxFunc(f.outer, func(a, b []byte) int { return len(a) - len(b) }))
 }
+
+// oneFrame returns the first mirrored packet of a workload of one size.
+func oneFrame(size int) ([]byte, error) {
+	f, err := NewFrames(captureWorkload(size), hostMAC[:])
+	if err != nil {
+		return nil, err
+	}
+	return f.Outer(0), nil
+}
