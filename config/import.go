@@ -79,17 +79,16 @@ func (w *importer) writeSessions(sessions []aws.Session) {
 	var keys []mirror.Session
 	groups := make(map[mirror.Session][]aws.Session)
 	for _, s := range sessions {
-		source := w.interfaces[s.InterfaceID].Address
-		if w.interfaces != nil && !source.IsValid() {
-			w.note("session %s: no address of its interface %q is known: its source is left out", s.ID, s.InterfaceID)
-		}
 		if s.VNI == nil {
 			w.note("session %s has no VirtualNetworkId: it is left out", s.ID)
 			w.describe(&s)
 			w.printf("  # It has no VirtualNetworkId, and is left out.\n")
 			continue
 		}
-		key := mirror.Session{VNI: *s.VNI, Source: source}
+		key := mirror.Session{VNI: *s.VNI, Source: w.interfaces[s.InterfaceID].Address}
+		if w.lacksSource(key) {
+			w.note("session %s: no address of its interface %q is known: its source is left out", s.ID, s.InterfaceID)
+		}
 		if groups[key] == nil {
 			keys = append(keys, key)
 		}
@@ -98,6 +97,11 @@ func (w *importer) writeSessions(sessions []aws.Session) {
 	for _, key := range keys {
 		w.writeSession(key, groups[key])
 	}
+}
+
+// lacksSource says whether the source of a session should be known, and is not.
+func (w *importer) lacksSource(key mirror.Session) bool {
+	return w.interfaces != nil && !key.Source.IsValid()
 }
 
 // vniOf is the VNI of a session, and of one without it more than any.
@@ -134,6 +138,9 @@ func (w *importer) writeSession(key mirror.Session, sessions []aws.Session) {
 	if len(sessions) > 1 {
 		w.noteOne(key, sessions)
 		w.printf("  # They have one VNI and one source, or none that is known: one session here.\n")
+	}
+	if w.lacksSource(key) {
+		w.printf("  # No address of its interface is known: its source is left out.\n")
 	}
 	w.printf("  - vni: %d\n", key.VNI)
 	if key.Source.IsValid() {

@@ -114,7 +114,8 @@ func TestConfigImport(t *testing.T) {
 		t.Errorf("%+v, want %q", said, want)
 	}
 	again := xdpeel(t, "", append(args, "-o", out)...)
-	if want := "xdpeel: error: write configuration: open " + out + ": file exists\n"; again.status != 1 || !strings.HasSuffix(again.stderr, want) {
+	if want := "xdpeel: error: write configuration: open " + out + ": file exists\n" +
+		"xdpeel: hint: nothing is overwritten: name another file, and compare the two\n"; again.status != 1 || !strings.HasSuffix(again.stderr, want) {
 		t.Errorf("%+v, want %q", again, want)
 	}
 	wrong := xdpeel(t, "", "config", "import-aws", "--sessions", filepath.Join(aws, "filters.json"), "--filters", filepath.Join(aws, "filters.json"))

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/pflag"
@@ -94,6 +96,9 @@ func writeNew(env *environment, path string, text []byte) error {
 		return err
 	}
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return hinted(fmt.Errorf("write configuration: %w", err), "nothing is overwritten: name another file, and compare the two")
+	}
 	if err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}

@@ -50,7 +50,7 @@ func runStatus(ctx context.Context, env *environment, args []string) error {
 	}
 	text, err := askDaemon(ctx, env, strings.TrimSuffix(url, "/")+"/status", trusted)
 	if err != nil {
-		return hinted(err, "is `xdpeel run` running on this host? --url names another address")
+		return err
 	}
 	if asJSON {
 		_, err = env.stdout.Write(text)
@@ -88,7 +88,7 @@ func askDaemon(ctx context.Context, env *environment, url string, trusted *tls.C
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask the daemon: %w", err)
+		return nil, explainAsking(fmt.Errorf("ask the daemon: %w", err), 0)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
@@ -96,9 +96,22 @@ func askDaemon(ctx context.Context, env *environment, url string, trusted *tls.C
 		err = errors.New(response.Status)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ask the daemon at %s: %w", url, err)
+		return nil, explainAsking(fmt.Errorf("ask the daemon at %s: %w", request.URL.Redacted(), err), response.StatusCode)
 	}
 	return text, nil
+}
+
+// explainAsking adds the remedy to a question that was not answered, or with a status.
+func explainAsking(err error, status int) error {
+	switch {
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return hinted(err, "--ca names a file with the certificate that signed the daemon's; --url has to name the daemon as its certificate does")
+	case status == http.StatusUnauthorized:
+		return hinted(err, "the daemon asks for a name and a password: --url https://NAME:PASSWORD@ADDRESS:PORT")
+	case status == http.StatusBadRequest:
+		return hinted(err, "a daemon with --web.config.file may speak TLS alone: --url https://...")
+	}
+	return hinted(err, "is `xdpeel run` running on this host? --url names another address")
 }
 
 // printStatus says for a person what a daemon does. What is wrong comes first.

@@ -51,6 +51,10 @@ func TestRunWebConfig(t *testing.T) {
 	w := newWire(t)
 	d := &runningDaemon{wire: w, dir: t.TempDir()}
 	d.writeCertificate(t)
+	if err := os.Rename(d.path("cert.pem"), d.path("other.pem")); err != nil {
+		t.Fatal(err)
+	}
+	d.writeCertificate(t)
 	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +67,8 @@ func TestRunWebConfig(t *testing.T) {
 	d.running = w.launch(t, &environment{stdout: io.Discard, hangups: hangups}, "run", "--config", d.path("xdpeel.yaml"), "--web.config.file", d.path("web.yml"))
 	d.await("msg=listening health=")
 	url := d.at(t, "http")
-	if !strings.HasPrefix(url, "https://") {
+	host, found := strings.CutPrefix(url, "https://")
+	if !found {
 		t.Errorf("the pages are at %s", url)
 	}
 	for _, test := range []struct {
@@ -71,16 +76,20 @@ func TestRunWebConfig(t *testing.T) {
 		status        int
 	}{
 		{strings.Replace(url, "://", "://prometheus:secret@", 1), "cert.pem", `"received": 0`, 0},
-		{strings.Replace(url, "://", "://prometheus:wrong@", 1), "cert.pem", "401 Unauthorized", 1},
-		{url, "cert.pem", "401 Unauthorized", 1},
+		{strings.Replace(url, "://", "://prometheus:wrong@", 1), "cert.pem", "xxxxx@" + host + "/status: 401 Unauthorized\n", 1},
+		{url, "cert.pem", "401 Unauthorized\nxdpeel: hint: the daemon asks for a name and a password", 1},
 		{url, "web.yml", "web.yml has none", 1},
-		{strings.Replace(url, "https", "http", 1), "cert.pem", "400 Bad Request", 1},
+		{url, "other.pem", "\nxdpeel: hint: --ca names", 1},
+		{strings.Replace(url, "https", "http", 1), "cert.pem", "400 Bad Request\nxdpeel: hint: a daemon with --web.config.file", 1},
 	} {
 		var said strings.Builder
 		env := &environment{stdout: &said, stderr: &said, dial: d.dial}
 		status := execute(t.Context(), env, []string{"status", "--json", "--url", test.url, "--ca", d.path(test.ca)})
 		if status != test.status || !strings.Contains(said.String(), test.want) {
 			t.Errorf("%s: status %d, said %q; want %d and %q", test.url, status, &said, test.status, test.want)
+		}
+		if strings.Contains(said.String(), "wrong@") {
+			t.Errorf("%s: it tells the password: %q", test.url, &said)
 		}
 	}
 	d.url = d.at(t, "health")
