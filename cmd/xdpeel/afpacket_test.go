@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/vishvananda/netlink"
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/labtest"
@@ -70,7 +69,7 @@ outputs: {part: {type: afpacket, interface: tap, sample: {one_in: 2}, snaplen: 6
 		t.Errorf("one frame in two (-want +got):\n%s", diff)
 	}
 
-	w.removeLink(t, "tap")
+	removeLink(t, w.far.Namespace, "tap")
 	d.await("output takes no packets")
 	if status, text := d.get(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(text, "no such device") {
 		t.Errorf("/readyz: %d %q, want 503 and the cause, with no packet sent", status, text)
@@ -90,19 +89,5 @@ outputs: {part: {type: afpacket, interface: tap, sample: {one_in: 2}, snaplen: 6
 	}
 	if diff := cmp.Diff(want, ledger.Outputs); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
-	}
-}
-
-func (w *wire) removeLink(t *testing.T, name string) {
-	t.Helper()
-	err := w.far.Namespace.Do(func() error {
-		link, err := netlink.LinkByName(name)
-		if err != nil {
-			return err
-		}
-		return netlink.LinkDel(link)
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -2,20 +2,17 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
 
-	"github.com/xdpeel/xdpeel/capfile"
-	"github.com/xdpeel/xdpeel/lab"
-	"github.com/xdpeel/xdpeel/lab/corpus"
 	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
@@ -54,16 +51,7 @@ func TestCaptureInterfaceGoes(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out.pcapng")
 	capture := w.start(t, io.Discard, "-w", out)
 	w.send(t, outer...)
-	err := w.near.Namespace.Do(func() error {
-		iface, err := netlink.LinkByName(w.near.Name)
-		if err != nil {
-			return err
-		}
-		return netlink.LinkDel(iface)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.remove(t)
 	capture.end(1)
 	capture.await(`xdpeel: error: capture ended: interface "far": interface is gone`)
 	if diff := cmp.Diff(want, readFrames(t, out)); diff != "" {
@@ -78,13 +66,8 @@ func TestDetachEndsCapture(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out.pcapng")
 	capture := w.start(t, io.Discard, "-w", out)
 	w.send(t, outer...)
-	if err := w.far.Namespace.Do(func() error {
-		if said := xdpeel(t, "", "detach", "-i", w.far.Name); said.status != 0 || !strings.Contains(said.stderr, "off far") {
-			return fmt.Errorf("detach: status %d, said %q", said.status, said.stderr)
-		}
-		return nil
-	}); err != nil {
-		t.Error(err)
+	if said := w.xdpeel(t, "detach", "-i", "far"); said.status != 0 || !strings.Contains(said.stderr, "off far") {
+		t.Errorf("detach: %+v", said)
 	}
 	capture.end(1)
 	capture.await("program was taken off the interface")
@@ -99,19 +82,11 @@ func TestKilledCaptureLeavesNothing(t *testing.T) {
 	w := newWire(t)
 	outer, want := conversation()
 	out := filepath.Join(t.TempDir(), "out.pcapng")
-	cmd := exec.Command(buildBinary(t), "capture", "-i", w.far.Name, "-w", out)
-	stderr := new(lab.Transcript)
-	cmd.Stderr = stderr
-	if err := w.far.Namespace.Start(cmd); err != nil {
-		t.Fatal(err)
-	}
-	(&running{t: t, stderr: stderr}).await("listening on")
+	capture := w.spawn(t, exec.Command(buildBinary(t), "capture", "-i", w.far.Name, "-w", out))
+	capture.await("listening on")
 	w.send(t, outer...)
 	labtest.Eventually(t, "all packets are in the file", func() bool { return len(readWhole(t, out)) >= len(want) })
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	cmd.Wait()
+	capture.end(syscall.SIGKILL)
 	err := w.far.Namespace.Do(func() error {
 		iface, err := netlink.LinkByName(w.far.Name)
 		if err == nil && iface.Attrs().Xdp != nil && iface.Attrs().Xdp.Attached {
@@ -125,17 +100,4 @@ func TestKilledCaptureLeavesNothing(t *testing.T) {
 	if diff := cmp.Diff(want, readWhole(t, out)); diff != "" {
 		t.Errorf("inner frames (-want +got):\n%s", diff)
 	}
-}
-
-// readWhole returns the frames of a file that may yet grow.
-func readWhole(t *testing.T, path string) (list [][]byte) {
-	t.Helper()
-	frames, err := corpus.Frames(path)
-	if err != nil && !errors.As(err, new(*capfile.TornError)) {
-		t.Fatal(err)
-	}
-	for _, frame := range frames {
-		list = append(list, frame.Data)
-	}
-	return list
 }

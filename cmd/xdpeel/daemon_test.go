@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,7 +47,7 @@ func (d *runningDaemon) start(t *testing.T, text string) {
 	env := &environment{stdout: io.Discard, runtime: d.runtime, hangups: func() <-chan os.Signal { return d.hangups }}
 	d.running = d.wire.launch(t, env, "run", "--config", d.path("xdpeel.yaml"), "--ledger", d.path("ledger.json"))
 	d.await("msg=listening")
-	d.url = regexp.MustCompile(`http=(http://\S+)`).FindStringSubmatch(d.stderr.String())[1]
+	d.url = d.at("http")
 }
 
 func (d *runningDaemon) path(name string) string { return filepath.Join(d.dir, name) }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,78 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdpeel/xdpeel/capfile"
-	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/corpus"
 	"github.com/xdpeel/xdpeel/mirror"
 )
-
-// ledgerJSON is the contract of --ledger.
-type ledgerJSON struct {
-	Interface string
-	Mode      string
-	Received  uint64
-	Outcomes  map[string]uint64
-	Sessions  []struct {
-		VNI                       uint32
-		Source, Name              string
-		Packets, Bytes, Truncated uint64
-		Filtered                  uint64
-		SampledOut                uint64 `json:"sampled_out"`
-	}
-	Unknown []struct {
-		VNI             uint32
-		Source          string
-		Packets, Denied uint64
-	} `json:"unknown_sessions"`
-	Outputs map[string]mirror.OutputAccount
-}
-
-func readLedger(t *testing.T, path string) (ledger ledgerJSON) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &ledger); err != nil {
-		t.Fatal(err)
-	}
-	return ledger
-}
-
-// readFrames returns the frames of a capture file, which must be whole.
-func readFrames(t *testing.T, path string) (list [][]byte) {
-	t.Helper()
-	frames, err := corpus.Frames(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, frame := range frames {
-		list = append(list, frame.Data)
-	}
-	return list
-}
-
-// pcap returns a capture file of frames, one a second.
-func pcap(list ...[]byte) []byte {
-	file := binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4)
-	file = append(file, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0)
-	for i, frame := range list {
-		for _, field := range []int{i, 0, len(frame), len(frame)} {
-			file = binary.LittleEndian.AppendUint32(file, uint32(field))
-		}
-		file = append(file, frame...)
-	}
-	return file
-}
-
-// conversation is a capture of what AWS would send of two instances.
-func conversation() (outer, inner [][]byte) {
-	for _, event := range lab.Conversation() {
-		outer = append(outer, event.Frame)
-		inner = append(inner, event.Packet.Data)
-	}
-	return outer, inner
-}
 
 func TestDecap(t *testing.T) {
 	outer, want := conversation()

@@ -9,27 +9,10 @@ import (
 	"testing"
 )
 
-// doctor runs `xdpeel doctor` at the far end of a wire.
-func (w *wire) doctor(t *testing.T, args ...string) spoken {
-	t.Helper()
-	var stdout, stderr strings.Builder
-	var said spoken
-	err := w.far.Namespace.Do(func() error {
-		env := &environment{stdout: &stdout, stderr: &stderr}
-		said.status = execute(t.Context(), env, append([]string{"doctor"}, args...))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	said.stdout, said.stderr = stdout.String(), stderr.String()
-	return said
-}
-
 // What doctor says of an interface that will do, and of one that will not.
 func TestDoctor(t *testing.T) {
 	w := newWire(t)
-	said := w.doctor(t, "-i", "far", "--mode", "native")
+	said := w.xdpeel(t, "doctor", "-i", "far", "--mode", "native")
 	for _, line := range []string{"ok       driver            veth 1.0 takes native XDP", "ok       program           the program loads: ", "ok       disk              no output writes files\n"} {
 		if !strings.Contains(said.stdout, line) {
 			t.Errorf("said %q, want %q", said.stdout, line)
@@ -38,7 +21,7 @@ func TestDoctor(t *testing.T) {
 	if said.status != 0 || said.stderr != "" {
 		t.Errorf("status %d, said %q", said.status, said.stderr)
 	}
-	said = w.doctor(t, "-i", "nonesuch0")
+	said = w.xdpeel(t, "doctor", "-i", "nonesuch0")
 	if said.status != 1 || said.stderr != "xdpeel: error: xdpeel would not run on nonesuch0 as asked\n" ||
 		!strings.Contains(said.stdout, "fix: ip -br link\n") {
 		t.Errorf("absent interface: %+v", said)
@@ -54,7 +37,7 @@ func TestDoctorConfiguration(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	said := w.doctor(t, "-i", "far", "--config", path, "--json")
+	said := w.xdpeel(t, "doctor", "-i", "far", "--config", path, "--json")
 	var form struct {
 		Interface, Mode, Result string
 		Findings                []struct{ Subject, Level, Found, Why, Remedy, Undo string }

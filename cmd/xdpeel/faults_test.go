@@ -11,10 +11,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/vishvananda/netlink"
 
-	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/labtest"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // A full disk costs the output on it what does not fit, and no other output
@@ -32,8 +31,7 @@ sessions: [{vni: any}]
 outputs: {small: {type: pcapng, path: %s/small.pcapng}, large: {type: pcapng, path: DIR/large.pcapng}}
 `, small))
 	outer, inner := conversation()
-	rounds := 0
-	for ; !strings.Contains(d.stderr.String(), "output takes no packets"); rounds++ {
+	for !strings.Contains(d.stderr.String(), "output takes no packets") {
 		w.send(t, outer...)
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -51,26 +49,34 @@ outputs: {small: {type: pcapng, path: %s/small.pcapng}, large: {type: pcapng, pa
 	})
 	w.send(t, outer...)
 	ledger := d.finish(t)
-	listed, err := filepath.Glob(filepath.Join(small, "*"))
-	if err != nil || len(listed) != 2 {
-		t.Errorf("files %v, want two", listed)
-	}
-	slices.Reverse(listed) // small.pcapng, small-1.pcapng
-	var got [][]byte
-	for _, path := range listed {
-		got = append(got, readFrames(t, path)...)
-	}
 	all := readFrames(t, d.path("large.pcapng"))
-	account := ledger.Outputs["small"]
-	if account.Delivered != uint64(len(got)) || account.Lost["disk_full"] != uint64(len(all)-len(got)) || len(account.Lost) != 1 || account.Lost["disk_full"] == 0 {
-		t.Errorf("account %+v, %d packets in the file, %d in the other", account, len(got), len(all))
-	}
+	got := checkSmallDisk(t, small, ledger, len(all))
 	if large := ledger.Outputs["large"]; large.Delivered != ledger.Outcomes["delivered"] || large.Delivered != uint64(len(all)) {
 		t.Errorf("account of the other %+v, %d packets in the file", large, len(all))
 	}
 	if diff := cmp.Diff(inner, got[len(got)-len(inner):]); diff != "" {
 		t.Errorf("last packets (-want +got):\n%s", diff)
 	}
+}
+
+// checkSmallDisk compares the account of the output `small` with its two files, and with
+// how many packets there were. It returns those in the files.
+func checkSmallDisk(t *testing.T, dir string, ledger ledgerJSON, packets int) (got [][]byte) {
+	t.Helper()
+	listed, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(listed) != 2 {
+		t.Errorf("files %v, want two", listed)
+	}
+	slices.Reverse(listed) // small.pcapng, small-1.pcapng
+	for _, path := range listed {
+		got = append(got, readFrames(t, path)...)
+	}
+	want := mirror.OutputAccount{Offered: uint64(packets), Delivered: uint64(len(got))}
+	want.Lose(mirror.LossDiskFull, uint64(packets-len(got)))
+	if diff := cmp.Diff(want, ledger.Outputs["small"]); diff != "" || len(got) == packets {
+		t.Errorf("account, of %d packets (-want +got):\n%s", packets, diff)
+	}
+	return got
 }
 
 // A daemon that starts on a full disk says so, counts, and writes once there is room.
@@ -99,30 +105,6 @@ func TestRunStartsOnFullDisk(t *testing.T) {
 	if diff := cmp.Diff(inner, readFrames(t, filepath.Join(full, "all.pcapng"))); diff != "" {
 		t.Errorf("packets (-want +got):\n%s", diff)
 	}
-}
-
-// remove removes the wire's interfaces, and remake makes others in their place.
-func (w *wire) remove(t *testing.T) {
-	t.Helper()
-	err := w.near.Namespace.Do(func() error {
-		iface, err := netlink.LinkByName(w.near.Name)
-		if err != nil {
-			return err
-		}
-		return netlink.LinkDel(iface)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (w *wire) remake(t *testing.T) {
-	t.Helper()
-	pair, err := lab.NewPair(w.near.Namespace, w.far.Namespace, lab.VethOptions{NameA: "near", NameB: "far", MTU: 9001, OffloadsOff: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.near, w.far = pair.A, pair.B
 }
 
 // An interface that goes away and comes back is attached to again.
@@ -156,14 +138,7 @@ func TestRunInterfaceReturns(t *testing.T) {
 func TestRunIsTakenOff(t *testing.T) {
 	w := newWire(t)
 	d := w.run(t, everything)
-	if err := w.far.Namespace.Do(func() error {
-		if said := xdpeel(t, "", "detach", "-i", w.far.Name); said.status != 0 {
-			return fmt.Errorf("detach: %s", said.stderr)
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	w.detach(t)
 	d.await("program was taken off the interface")
 	time.Sleep(3 * checkInterval)
 	if status, _ := d.get(t, "/readyz"); status != http.StatusServiceUnavailable {

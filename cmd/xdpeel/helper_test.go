@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
@@ -22,7 +20,8 @@ type helped struct {
 	*runningDaemon
 	process *process
 	helper  int // its process ID
-	text    string
+	pins    string
+	text    string // of the configuration, before its outputs
 }
 
 const helpedVeth = "{type: veth, interface: xdpeel%d, peer: xdpeel%d-ids, netns: %s}"
@@ -36,14 +35,10 @@ func (w *wire) runHelped(t *testing.T, outputs ...string) *helped {
 // runHelpedOn is runHelped on other interfaces.
 func (w *wire) runHelpedOn(t *testing.T, interfaces string, outputs ...string) *helped {
 	t.Helper()
-	d := &helped{runningDaemon: &runningDaemon{wire: w, dir: t.TempDir()}}
-	d.text = "interfaces: [" + interfaces + "]\nhttp: 127.0.0.1:0\npins: " + newPins(t) + "\nsessions: [{vni: any}]\noutputs:\n"
+	d := &helped{runningDaemon: &runningDaemon{wire: w, dir: t.TempDir()}, pins: newPins(t)}
+	d.text = "interfaces: [" + interfaces + "]\nhttp: 127.0.0.1:0\npins: " + d.pins + "\nsessions: [{vni: any}]\noutputs:\n"
 	d.configure(t, outputs...)
 	d.restart(t)
-	t.Cleanup(func() {
-		d.process.cmd.Process.Kill()
-		d.process.cmd.Wait()
-	})
 	return d
 }
 
@@ -55,10 +50,10 @@ func (d *helped) configure(t *testing.T, outputs ...string) {
 // restart starts the daemon and looks at the privileges of both processes.
 func (d *helped) restart(t *testing.T) {
 	t.Helper()
-	d.process = d.wire.startProcess(t, buildBinary(t), d.path("xdpeel.yaml"))
+	d.process = d.wire.spawnDaemon(t, buildBinary(t), d.path("xdpeel.yaml"))
 	d.running = d.process.running
 	d.await("msg=listening")
-	d.url = regexp.MustCompile(`http=(http://\S+)`).FindStringSubmatch(d.stderr.String())[1]
+	d.url = d.at("http")
 	d.helper = childOf(t, d.process.cmd.Process.Pid)
 	d.checkPrivileges(t)
 }
@@ -73,9 +68,7 @@ func (d *helped) checkPrivileges(t *testing.T) {
 func (d *helped) hangup(t *testing.T, words string) {
 	t.Helper()
 	before := strings.Count(d.stderr.String(), words)
-	if err := d.process.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	d.process.signal(syscall.SIGHUP)
 	labtest.Eventually(t, "daemon says "+words, func() bool { return strings.Count(d.stderr.String(), words) > before })
 }
 
@@ -173,16 +166,7 @@ func isGone(pid int) bool {
 
 func (d *helped) detach(t *testing.T) {
 	t.Helper()
-	pins := regexp.MustCompile(`(?m)^pins: (.*)$`).FindStringSubmatch(d.text)[1]
-	err := d.wire.far.Namespace.Do(func() error {
-		if said := xdpeel(t, "", "detach", "-i", "far", "--pins", pins); said.status != 0 {
-			return errors.New(said.stderr)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
+	d.wire.detach(t, "--pins", d.pins)
 }
 
 // An output that takes a capability which the daemon was not given is refused in one
@@ -190,53 +174,38 @@ func (d *helped) detach(t *testing.T) {
 func TestOutputPrivileges(t *testing.T) {
 	w, c := newWire(t), newConsumer(t)
 	newTap(t, w)
-	binary := buildBinary(t)
-	basic := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
 	for output, missing := range map[string]uintptr{
 		fmt.Sprintf(helpedVeth, 0, 0, c.Name()): unix.CAP_SYS_ADMIN,
 		"{type: afpacket, interface: tap}":      unix.CAP_NET_RAW,
 	} {
-		name := capabilityNames[missing]
-		wanted := daemonConfig("sessions: [{vni: any}]\noutputs: {x: " + output + "}\n")
-		sentence := "open output \"x\": missing privilege: " + name
-		hint := fmt.Sprintf("run it as root, or grant all that it needs: setcap cap_bpf,cap_perfmon,cap_net_admin,%s+ep $(command -v xdpeel)", strings.ToLower(name))
-		t.Run(name, func(t *testing.T) {
-			d := &runningDaemon{wire: w, dir: t.TempDir()}
-			if err := os.Chown(d.dir, somebody, somebody); err != nil {
-				t.Fatal(err)
-			}
-			start := func(capabilities []uintptr) *process {
-				p := &process{&running{t: t, stderr: new(lab.Transcript)}, unprivileged(t, capabilities, binary, "run", "--config", d.path("xdpeel.yaml"))}
-				p.cmd.Stderr = p.stderr
-				if err := w.far.Namespace.Start(p.cmd); err != nil {
-					t.Fatal(err)
-				}
-				return p
-			}
-			d.write(t, wanted)
-			p := start(basic)
-			if err := p.cmd.Wait(); err == nil || p.stderr.String() != "xdpeel: error: "+sentence+"\nxdpeel: hint: "+hint+"\n" {
-				t.Errorf("at start: %v, said %s", err, p.stderr)
-			}
-			d.write(t, daemonConfig(everything))
-			for _, capabilities := range [][]uintptr{basic, append(slices.Clone(basic), missing)} {
-				p := start(capabilities)
-				p.await("msg=listening")
-				d.write(t, wanted)
-				if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-					t.Fatal(err)
-				}
-				if len(capabilities) == len(basic) {
-					p.await(strings.ReplaceAll(sentence, `"`, `\"`))
-					p.await(hint)
-				} else {
-					p.await("configuration reloaded")
-				}
-				checkPrivileges(t, p.cmd.Process.Pid, 0)
-				p.end(syscall.SIGTERM)
-				d.write(t, daemonConfig(everything))
-			}
-		})
+		t.Run(capabilityNames[missing], func(t *testing.T) { w.refuseOutput(t, output, missing) })
+	}
+}
+
+func (w *wire) refuseOutput(t *testing.T, output string, missing uintptr) {
+	name := capabilityNames[missing]
+	wanted := daemonConfig("sessions: [{vni: any}]\noutputs: {x: " + output + "}\n")
+	sentence := "open output \"x\": missing privilege: " + name
+	hint := fmt.Sprintf("run it as root, or grant all that it needs: setcap cap_bpf,cap_perfmon,cap_net_admin,%s+ep $(command -v xdpeel)", strings.ToLower(name))
+	d := &runningDaemon{wire: w, dir: t.TempDir()}
+	d.write(t, wanted)
+	if said := d.spawnUnprivileged(t, basicCapabilities).refusal(); said != "xdpeel: error: "+sentence+"\nxdpeel: hint: "+hint+"\n" {
+		t.Errorf("at start: said %s", said)
+	}
+	for _, capabilities := range [][]uintptr{basicCapabilities, append(slices.Clone(basicCapabilities), missing)} {
+		d.write(t, daemonConfig(everything))
+		p := d.spawnUnprivileged(t, capabilities)
+		p.await("msg=listening")
+		d.write(t, wanted)
+		p.signal(syscall.SIGHUP)
+		if len(capabilities) == len(basicCapabilities) {
+			p.await(strings.ReplaceAll(sentence, `"`, `\"`))
+			p.await(hint)
+		} else {
+			p.await("configuration reloaded")
+		}
+		checkPrivileges(t, p.cmd.Process.Pid, 0)
+		p.end(syscall.SIGTERM)
 	}
 }
 
@@ -244,17 +213,8 @@ func TestOutputPrivileges(t *testing.T) {
 func TestQueuesPrivileges(t *testing.T) {
 	w := newWire(t)
 	d := &runningDaemon{wire: w, dir: t.TempDir()}
-	if err := os.Chown(d.dir, somebody, somebody); err != nil {
-		t.Fatal(err)
-	}
 	d.write(t, daemonConfig("sessions: [{vni: any}]\noutputs: {ids: {type: veth, interface: xdpeel0, peer: xdpeel0-ids, queues: 2}}\n"))
-	basic := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
-	p := &process{&running{t: t, stderr: new(lab.Transcript)}, unprivileged(t, basic, buildBinary(t), "run", "--config", d.path("xdpeel.yaml"))}
-	p.cmd.Stderr = p.stderr
-	if err := w.far.Namespace.Start(p.cmd); err != nil {
-		t.Fatal(err)
-	}
-	defer p.cmd.Process.Kill()
+	p := d.spawnUnprivileged(t, basicCapabilities)
 	d = p.asked(w)
 	outer, inner := conversation()
 	w.send(t, outer...)

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/xdpeel/xdpeel/lab"
 )
 
 // memoryGroup is a control group with a limit of memory.
@@ -63,16 +61,10 @@ func TestRunMemoryLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	group.limit(t, 32<<20)
-	said := new(strings.Builder)
-	cmd := group.enter(binary, "run", "--config", path)
-	cmd.Stderr = said
-	if err := w.far.Namespace.Start(cmd); err != nil {
-		t.Fatal(err)
-	}
-	err := cmd.Wait()
-	needs := regexp.MustCompile(`allows 32 MiB of memory, and this configuration may take (\d+) MiB`).FindStringSubmatch(said.String())
-	if err == nil || cmd.ProcessState.ExitCode() != 1 || needs == nil || !strings.Contains(said.String(), "hint: allow it more") {
-		t.Fatalf("%v, said %q", err, said)
+	said := w.spawn(t, group.enter(binary, "run", "--config", path)).refusal()
+	needs := regexp.MustCompile(`allows 32 MiB of memory, and this configuration may take (\d+) MiB`).FindStringSubmatch(said)
+	if needs == nil || !strings.Contains(said, "hint: allow it more") {
+		t.Fatalf("said %q", said)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.pcapng*")); err != nil || len(left) > 0 {
 		t.Errorf("%v: left %v behind", err, left)
@@ -80,20 +72,12 @@ func TestRunMemoryLimit(t *testing.T) {
 
 	mebibytes, _ := strconv.ParseInt(needs[1], 10, 64)
 	group.limit(t, mebibytes<<20)
-	stderr := new(lab.Transcript)
-	cmd = group.enter(binary, "run", "--config", path)
-	cmd.Stderr = stderr
-	if err := w.far.Namespace.Start(cmd); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Process.Kill()
-	(&running{t: t, stderr: stderr}).await("msg=listening")
+	daemon := w.spawn(t, group.enter(binary, "run", "--config", path))
+	daemon.await("msg=listening")
 	outer, inner := conversation()
 	w.send(t, outer...)
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil || !strings.Contains(stderr.String(), fmt.Sprintf("%d delivered, none lost", len(inner))) {
-		t.Errorf("%v, said %q", err, stderr)
+	daemon.signal(os.Interrupt)
+	if err := daemon.cmd.Wait(); err != nil || !strings.Contains(daemon.stderr.String(), fmt.Sprintf("%d delivered, none lost", len(inner))) {
+		t.Errorf("%v, said %q", err, daemon.stderr)
 	}
 }

@@ -229,29 +229,3 @@ func TestOutputsDoNotAllocate(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-// A pump is past a time once a later read left nothing, or waits for packets since.
-func TestPumpIsPast(t *testing.T) {
-	start := time.Now().Add(-time.Minute)
-	at := start.Add(10 * time.Second)
-	for name, test := range map[string]struct {
-		reading, caughtUp time.Duration
-		want              bool
-	}{
-		"writes":                 {0, 0, false},
-		"read all before":        {0, 9 * time.Second, false},
-		"read all just after":    {0, 10*time.Second + readerLag, false},
-		"read all later":         {0, 11 * time.Second, true},
-		"waits since before":     {9 * time.Second, 0, true},
-		"waits since after":      {11 * time.Second, 0, true},
-		"has begun to wait":      {time.Minute, 9 * time.Second, false},
-		"waits, and was past it": {time.Minute, 11 * time.Second, true},
-	} {
-		p := &pump{start: start}
-		p.reading.Store(int64(test.reading))
-		p.caughtUp.Store(int64(test.caughtUp))
-		if got := p.isPast(at); got != test.want {
-			t.Errorf("%s: %v, want %v", name, got, test.want)
-		}
-	}
-}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -10,20 +9,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/xdpeel/xdpeel/loader"
 )
 
 // captureRefused runs a capture that must not begin.
 func (w *wire) captureRefused(t *testing.T, args ...string) (said spoken) {
 	t.Helper()
-	err := w.far.Namespace.Do(func() error {
-		said = xdpeel(t, "", append([]string{"capture"}, args...)...)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	said = w.xdpeel(t, append([]string{"capture"}, args...)...)
 	if said.status != 1 || said.stdout != "" || !strings.Contains(said.stderr, "xdpeel: error: ") {
 		t.Errorf("status %d, stdout %q, said %q", said.status, said.stdout, said.stderr)
 	}
@@ -49,19 +40,6 @@ func TestCaptureRefusals(t *testing.T) {
 	}
 	first.stop()
 	first.end(0)
-}
-
-// Somebody else's program is named, and not offered for removal.
-func TestForeignProgramIsNamed(t *testing.T) {
-	var said bytes.Buffer
-	sayError(&said, explainLoader(&loader.OccupiedError{
-		Interface: "ens5", Holder: loader.Holder{ID: 42, Name: "somebody_elses"},
-	}))
-	const want = "xdpeel: error: interface \"ens5\" already carries the XDP program \"somebody_elses\" (id 42)\n" +
-		"xdpeel: hint: only who put it there should take it off: `bpftool net show dev ens5` tells more\n"
-	if said.String() != want {
-		t.Errorf("said %q, want %q", said.String(), want)
-	}
 }
 
 // Without privileges a capture says which are missing.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -72,4 +73,14 @@ func (r *running) end(want int) {
 	case <-time.After(labtest.Patience):
 		r.t.Fatalf("xdpeel does not end; said %q", r.stderr)
 	}
+}
+
+// at returns the address of a daemon that a key of its configuration sets.
+func (r *running) at(key string) string {
+	r.t.Helper()
+	found := regexp.MustCompile(key + `=(https?://\S+)`).FindStringSubmatch(r.stderr.String())
+	if found == nil {
+		r.t.Fatalf("no address of %s in %s", key, r.stderr)
+	}
+	return found[1]
 }

@@ -39,6 +39,74 @@ func (d *runningDaemon) captureAlong(t *testing.T, stdout io.Writer, args ...str
 	return r
 }
 
+// threeReaders read the socket of `live`, each another part of it.
+type threeReaders struct {
+	d     *runningDaemon
+	udp   *running // to the file udp.pcapng, 60 bytes a packet, with a ledger
+	web   *running // as lines, of VNI 12345
+	lines *lab.Transcript
+	all   *net.UnixConn // a program that asks for everything
+}
+
+// readThrice returns when all three read.
+func (d *runningDaemon) readThrice(t *testing.T) *threeReaders {
+	t.Helper()
+	r := &threeReaders{d: d, lines: new(lab.Transcript)}
+	r.udp = d.captureAlong(t, io.Discard, "-w", d.path("udp.pcapng"), "--ledger", d.path("udp.json"), "-s", "60", "udp")
+	r.web = d.captureAlong(t, r.lines, "--vni", "12345")
+	r.all = rawReader(t, d.path("live.sock"), "\n")
+	labtest.Eventually(t, "three read", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 3 })
+	return r
+}
+
+// end has all three end, and returns the stream of the third.
+func (r *threeReaders) end(t *testing.T) (stream []byte) {
+	t.Helper()
+	for _, capture := range []*running{r.udp, r.web} {
+		capture.stop()
+		capture.end(0)
+	}
+	if err := r.all.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := io.ReadAll(r.all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// checkUDP compares the first one's file and ledger with what came, and returns how many
+// packets it had of that.
+func (r *threeReaders) checkUDP(t *testing.T, inner [][]byte) (had uint64) {
+	t.Helper()
+	var want [][]byte
+	for _, frame := range inner {
+		if frame[23] == 17 { // IPv4's protocol
+			want = append(want, frame[:min(len(frame), 60)])
+		}
+	}
+	if diff := cmp.Diff(want, readFrames(t, r.d.path("udp.pcapng"))); diff != "" {
+		t.Errorf("udp (-want +got):\n%s", diff)
+	}
+	ledger := readLedger(t, r.d.path("udp.json"))
+	n, had := uint64(len(inner)), uint64(len(want))
+	if ledger.Mode != "joined" || ledger.Received != n || ledger.Outcomes["filtered"] != n-had || ledger.Outputs["file"].Delivered != had {
+		t.Errorf("ledger of the capture %+v, want %d of %d packets", ledger, had, n)
+	}
+	return had
+}
+
+// checkWeb sees that the second had packets of its VNI alone, and returns how many.
+func (r *threeReaders) checkWeb(t *testing.T, inner [][]byte) (had uint64) {
+	t.Helper()
+	lines := strings.Count(r.lines.String(), "\n")
+	if lines != strings.Count(r.lines.String(), "vni 12345 ") || lines == 0 || lines == len(inner) {
+		t.Errorf("%d lines of %d packets, want those of VNI 12345", lines, len(inner))
+	}
+	return uint64(lines)
+}
+
 // Each reader has what it asked for, and what it was offered, had and lost stands
 // in its file, in its ledger and in the daemon's.
 func TestRunSocket(t *testing.T) {
@@ -49,64 +117,32 @@ func TestRunSocket(t *testing.T) {
 	w.send(t, outer...) // nobody reads
 	labtest.Eventually(t, "nobody has them", func() bool { return d.statusLedger(t).Outputs["live"].Lost[mirror.LossNoReader] == n })
 
-	out, ledgerPath := d.path("udp.pcapng"), d.path("udp.json")
-	udp := d.captureAlong(t, io.Discard, "-w", out, "--ledger", ledgerPath, "-s", "60", "udp")
-	lines := new(lab.Transcript)
-	web := d.captureAlong(t, lines, "--vni", "12345")
-	all := rawReader(t, d.path("live.sock"), "\n")
-	labtest.Eventually(t, "three read", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 3 })
+	readers := d.readThrice(t)
 	if text := refusal(t, d.path("live.sock")); text != "xdpeel: error: there are 3 readers already\n" {
 		t.Errorf("a fourth reader is told %q", text)
 	}
 	w.send(t, outer...)
 	labtest.Eventually(t, "the readers have all", func() bool {
-		readers := d.statusLedger(t).Outputs["live"].Readers
-		return len(readers) == 3 && readers[0].Offered+readers[1].Offered+readers[2].Offered == 3*n
+		list := d.statusLedger(t).Outputs["live"].Readers
+		return len(list) == 3 && list[0].Offered+list[1].Offered+list[2].Offered == 3*n
 	})
 	if said := d.status(t); !strings.Contains(said, `reads "udp"`) {
 		t.Errorf("status says %q, want the readers", said)
 	}
-	for _, r := range []*running{udp, web} {
-		r.stop()
-		r.end(0)
-	}
-	if err := all.CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	stream, err := io.ReadAll(all)
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := d.path("all-live.pcapng")
-	if err := os.WriteFile(path, stream, 0o644); err != nil {
+	if err := os.WriteFile(path, readers.end(t), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(inner, readFrames(t, path)); diff != "" {
 		t.Errorf("the stream of all (-want +got):\n%s", diff)
 	}
-	var wanted [][]byte
-	for _, frame := range inner {
-		if frame[23] == 17 {
-			wanted = append(wanted, frame[:min(len(frame), 60)])
-		}
-	}
-	if diff := cmp.Diff(wanted, readFrames(t, out)); diff != "" {
-		t.Errorf("udp (-want +got):\n%s", diff)
-	}
-	ledger := readLedger(t, ledgerPath)
-	if ledger.Mode != "joined" || ledger.Received != n || ledger.Outcomes["filtered"] != n-uint64(len(wanted)) || ledger.Outputs["file"].Delivered != uint64(len(wanted)) {
-		t.Errorf("ledger of the capture %+v, want %d of %d packets", ledger, len(wanted), n)
-	}
-	if got := strings.Count(lines.String(), "\n"); got != strings.Count(lines.String(), "vni 12345 ") || got == 0 || got == len(inner) {
-		t.Errorf("%d lines of %d packets, want those of VNI 12345", got, n)
-	}
 	checkStatistics(t, path, n)
 
-	final := d.finish(t)
-	account := final.Outputs["live"]
-	want := mirror.OutputAccount{Offered: 4 * n, Delivered: n + uint64(len(wanted)) + uint64(strings.Count(lines.String(), "\n")), Lost: map[mirror.Loss]uint64{mirror.LossNoReader: n}}
+	want := mirror.OutputAccount{Offered: 4 * n, Delivered: readers.checkUDP(t, inner) + readers.checkWeb(t, inner) + n}
+	want.Lose(mirror.LossNoReader, n)
 	want.Lose(mirror.LossReaderFiltered, 3*n-want.Delivered)
-	if diff := cmp.Diff(want, account); diff != "" {
+	final := d.finish(t)
+	if diff := cmp.Diff(want, final.Outputs["live"]); diff != "" {
 		t.Errorf("account of the socket (-want +got):\n%s", diff)
 	}
 	if got := final.Outputs["all"]; got.Delivered != 2*n {
@@ -187,6 +223,23 @@ func TestRunSocketStalledReader(t *testing.T) {
 			dying.Close()
 		}
 	}
+	dropped := d.checkStalled(t, stalled, sent)
+	labtest.Eventually(t, "the readers are gone", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 0 })
+	ledger := d.finish(t)
+	account := ledger.Outputs["live"]
+	sum := account.Delivered
+	for _, n := range account.Lost {
+		sum += n
+	}
+	if account.Offered != sum || account.Lost[mirror.LossQueueFull] < dropped || ledger.Outputs["all"].Delivered != sent || len(ledger.Outputs["all"].Lost) > 0 {
+		t.Errorf("accounts %+v and %+v", account, ledger.Outputs["all"])
+	}
+}
+
+// checkStalled reads all that is left for a reader that stood still: its statistics say what
+// it lost, and the newest packets are there.
+func (d *runningDaemon) checkStalled(t *testing.T, stalled *net.UnixConn, sent uint64) (dropped uint64) {
+	t.Helper()
 	if err := stalled.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -206,16 +259,7 @@ func TestRunSocketStalledReader(t *testing.T) {
 	if got[len(got)-1] != sent-1 {
 		t.Errorf("the last packet is %d, want the newest", got[len(got)-1])
 	}
-	labtest.Eventually(t, "the readers are gone", func() bool { return len(d.statusLedger(t).Outputs["live"].Readers) == 0 })
-	ledger := d.finish(t)
-	account := ledger.Outputs["live"]
-	sum := account.Delivered
-	for _, n := range account.Lost {
-		sum += n
-	}
-	if account.Offered != sum || account.Lost[mirror.LossQueueFull] < dropped || ledger.Outputs["all"].Delivered != sent || len(ledger.Outputs["all"].Lost) > 0 {
-		t.Errorf("accounts %+v and %+v", account, ledger.Outputs["all"])
-	}
+	return dropped
 }
 
 // statisticsIn are the counts of the only interface statistics block.
@@ -326,23 +370,5 @@ func TestSocketNames(t *testing.T) {
 	s = newOutputsUnderTest(t)
 	if err := change(""); err == nil || !strings.Contains(err.Error(), "is there and no socket") {
 		t.Errorf("%v, want a refusal of a file", err)
-	}
-}
-
-// Who may not open the socket is told whom to ask, beside why nothing is captured.
-func TestUnreadableDaemon(t *testing.T) {
-	occupied := &loader.OccupiedError{Interface: "ens5", Holder: loader.Holder{Name: "xdpeel", Ours: true}}
-	for _, test := range []struct {
-		err, unreadable error
-		hinted          bool
-	}{
-		{occupied, syscall.EACCES, true}, {&loader.CapabilityError{}, syscall.EACCES, true},
-		{occupied, syscall.ENOENT, false}, {io.EOF, syscall.EACCES, false},
-	} {
-		var said strings.Builder
-		sayError(&said, explainUnreadable(test.err, &captureOptions{unreadable: test.unreadable}))
-		if got := strings.Contains(said.String(), "`group:` and `mode:` of its output"); got != test.hinted {
-			t.Errorf("%v after %v: said %q", test.err, test.unreadable, said.String())
-		}
 	}
 }

@@ -116,16 +116,3 @@ outputs: {stalled: {type: pcapng, path: `+disk.path+`/stalled.pcapng}, sound: {t
 		t.Errorf("%d of %d packets in the file of the sound output", len(all), sent)
 	}
 }
-
-// numbersIn are the last eight bytes of each packet of a file, which must go up.
-func numbersIn(t *testing.T, path string) (numbers []uint64) {
-	t.Helper()
-	for _, frame := range readFrames(t, path) {
-		n := binary.BigEndian.Uint64(frame[len(frame)-8:])
-		if len(numbers) > 0 && n <= numbers[len(numbers)-1] {
-			t.Fatalf("%s: packet %d after %d", path, n, numbers[len(numbers)-1])
-		}
-		numbers = append(numbers, n)
-	}
-	return numbers
-}

@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -196,15 +195,7 @@ func (s *storm) write(text string) {
 func (s *storm) launch() *process {
 	s.t.Helper()
 	s.write(s.shape.text())
-	p := &process{
-		&running{t: s.t, stderr: new(lab.Transcript)},
-		s.group.enter(s.binary, "run", "--config", s.path("xdpeel.yaml"), "--ledger", s.path("ledger.json")),
-	}
-	p.cmd.Stderr = p.stderr
-	if err := s.wire.far.Namespace.Start(p.cmd); err != nil {
-		s.t.Fatal(err)
-	}
-	return p
+	return s.wire.spawn(s.t, s.group.enter(s.binary, "run", "--config", s.path("xdpeel.yaml"), "--ledger", s.path("ledger.json")))
 }
 
 // start starts a daemon, and sees that it goes on where the one before was.

@@ -91,24 +91,6 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// A pump that does not turn is found out, and the service manager hears no more.
-func TestPumpIsStuck(t *testing.T) {
-	p := newPump(nil, nil)
-	p.start = p.start.Add(-stuckAfter)
-	if !p.isStuck() {
-		t.Error("a pump that never read is not stuck")
-	}
-	p.reading.Store(1)
-	if p.isStuck() {
-		t.Error("a pump that waits for packets is stuck")
-	}
-	p.reading.Store(0)
-	p.turned.Store(int64(stuckAfter))
-	if p.isStuck() {
-		t.Error("a pump that has just read is stuck")
-	}
-}
-
 // Without a service manager nothing is said, and with one that has gone away nothing
 // goes wrong.
 func TestNotifyNobody(t *testing.T) {

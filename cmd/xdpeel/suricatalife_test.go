@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -175,20 +174,15 @@ func TestSuricataOutlivesDaemon(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	daemon := w.startProcess(t, binary, path)
-	defer func() {
-		detach := exec.Command(binary, "detach", "-i", "far", "--pins", pins)
-		if err := errors.Join(w.far.Namespace.Start(detach), detach.Wait()); err != nil {
-			t.Errorf("detach: %v", err)
-		}
-	}()
+	daemon := w.spawnDaemon(t, binary, path)
+	defer w.detach(t, "--pins", pins)
 	live := startSuricata(t, ids)
 	outer, inner := conversation()
 	third := len(outer) / 3
 	w.send(t, outer[:third]...)
 	daemon.end(syscall.SIGKILL)
 	w.send(t, outer[third:2*third]...)
-	daemon = w.startProcess(t, binary, path)
+	daemon = w.spawnDaemon(t, binary, path)
 	w.send(t, outer[2*third:]...)
 	found := stopSuricata(t, live, len(inner))
 	if differences := suricata.Compare(fromFrames(t, inner), found.Of(idsEnd)); len(differences) > 0 {

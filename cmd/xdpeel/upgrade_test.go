@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/xdpeel/xdpeel/export"
-	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -72,8 +70,8 @@ func TestUpgrade(t *testing.T) {
 func (w *wire) upgrade(t *testing.T, c *consumer, binaries []string, pins string, signal syscall.Signal) {
 	dir := t.TempDir()
 	path := c.writeKept(t, dir, pins)
-	daemon := w.startProcess(t, binaries[0], path)
-	defer w.detach(binaries[0], pins)
+	daemon := w.spawnDaemon(t, binaries[0], path)
+	defer w.detach(t, "--pins", pins)
 	c.listen(t, "xdpeel0-ids")
 	load := w.sendNumbers(t)
 	received := make(chan uint64, 1)
@@ -83,7 +81,7 @@ func (w *wire) upgrade(t *testing.T, c *consumer, binaries []string, pins string
 		time.Sleep(50 * time.Millisecond)
 		daemon.end(signal)
 		time.Sleep(20 * time.Millisecond) // in which packets come into its rings
-		daemon = w.startProcess(t, binaries[(round+1)%2], path)
+		daemon = w.spawnDaemon(t, binaries[(round+1)%2], path)
 		said := packetsLeft.FindStringSubmatch(daemon.stderr.String())
 		if said == nil {
 			t.Fatalf("round %d: nothing is taken over from the other build: %s", round, daemon.stderr)
@@ -116,47 +114,4 @@ func (w *wire) upgrade(t *testing.T, c *consumer, binaries []string, pins string
 	if left == 0 || found+left > sent || signal == syscall.SIGTERM && found+left != sent {
 		t.Errorf("%d packets sent, %d in files and %d left in rings", sent, found, left)
 	}
-}
-
-// The daemon's remedy for a full disk is in its configuration, a capture's on its
-// command line.
-func TestFullDiskRemedies(t *testing.T) {
-	full := &export.WriteError{Action: "write", Path: "x", Loss: mirror.LossDiskFull, Err: syscall.ENOSPC}
-	for _, test := range []struct {
-		explain func(error) error
-		names   string
-	}{{explainKept, "keep_size"}, {explainOutput, "-C and -W"}} {
-		if hint := hintOf(test.explain(full)); !strings.Contains(hint, test.names) {
-			t.Errorf("hint %q, want one that names %s", hint, test.names)
-		}
-	}
-}
-
-// `ip netns exec` gives a daemon its own /sys: what it pins there goes with it. It says
-// so, and so does doctor.
-func TestPrivatePins(t *testing.T) {
-	w, dir, binary := newWire(t), t.TempDir(), buildBinary(t)
-	path := filepath.Join(dir, "xdpeel.yaml")
-	text := "interfaces: [far]\nhttp: 127.0.0.1:0\nsessions: [{vni: any}]\n" +
-		"outputs: {all: {type: pcapng, path: " + filepath.Join(dir, "all.pcapng") + "}}\n"
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	within := func(arguments ...string) *exec.Cmd {
-		return exec.Command("ip", append([]string{"netns", "exec", w.far.Namespace.Name(), binary}, arguments...)...)
-	}
-	const remedy = "nsenter --net="
-	if said, _ := within("doctor", "-i", "far").CombinedOutput(); !strings.Contains(string(said), remedy) {
-		t.Errorf("doctor said %s, want %s", said, remedy)
-	}
-	daemon := &process{&running{t: t, stderr: new(lab.Transcript)}, within("run", "--config", path)}
-	daemon.cmd.Stderr = daemon.stderr
-	if err := daemon.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	daemon.await("msg=running")
-	if said := daemon.stderr.String(); strings.Count(said, remedy) != 1 {
-		t.Errorf("the daemon said %s, want %s once", said, remedy)
-	}
-	daemon.end(syscall.SIGTERM)
 }

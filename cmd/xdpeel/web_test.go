@@ -66,7 +66,7 @@ func TestRunWebConfig(t *testing.T) {
 	d.write(t, daemonConfig("health: 127.0.0.1:0\n"+everything))
 	d.running = w.launch(t, &environment{stdout: io.Discard, hangups: hangups}, "run", "--config", d.path("xdpeel.yaml"), "--web.config.file", d.path("web.yml"))
 	d.await("msg=listening health=")
-	url := d.at(t, "http")
+	url := d.at("http")
 	host, found := strings.CutPrefix(url, "https://")
 	if !found {
 		t.Errorf("the pages are at %s", url)
@@ -92,7 +92,7 @@ func TestRunWebConfig(t *testing.T) {
 			t.Errorf("%s: it tells the password: %q", test.url, &said)
 		}
 	}
-	d.url = d.at(t, "health")
+	d.url = d.at("health")
 	if status, _ := d.get(t, "/healthz"); status != 200 {
 		t.Errorf("healthz: %d", status)
 	}
