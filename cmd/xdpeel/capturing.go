@@ -152,9 +152,7 @@ func (c *capturing) report(env *environment, o *captureOptions) error {
 		account.Lose(reason, n)
 	}
 	ledger.Outputs[o.output.name()] = &account
-	fmt.Fprintln(env.stderr)
-	printLedger(env.stderr, ledger, time.Time{})
-	return errors.Join(checkSums(ledger), writeLedger(env, o.output.ledger, ledger))
+	return errors.Join(checkSums(ledger), conclude(env, ledger, o.output.ledger))
 }
 
 // isNormalEnd says whether an output that takes no more has had all that was

@@ -169,12 +169,10 @@ func (d *daemon) report(env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(env.stderr)
-	printLedger(env.stderr, ledger, time.Time{})
 	if d.keeps() { // and so something does move
-		return writeLedger(env, o.ledger, ledger)
+		return conclude(env, ledger, o.ledger)
 	}
-	return errors.Join(checkSums(ledger), writeLedger(env, o.ledger, ledger))
+	return errors.Join(checkSums(ledger), conclude(env, ledger, o.ledger))
 }
 
 // statistics are what the kernel knows of a session, for a file's end.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -27,6 +26,9 @@ output. What is not written is counted. Needs no privileges.
   xdpeel decap -r mirrored.pcap -w web.pcapng tcp port 80 or tcp port 443
   ssh target tcpdump -i ens5 -w - udp port 4789 | xdpeel decap -r - -w - | tshark -r -
 `
+
+// offlineMode is the ledger's mode where a file is judged.
+const offlineMode = "offline"
 
 // decapOptions is what the command line of a decap says.
 type decapOptions struct {
@@ -124,15 +126,17 @@ func decap(ctx context.Context, env *environment, o *decapOptions) (err error) {
 		stripErr = fmt.Errorf("read %s: %w", name, stripErr)
 	}
 	closeErr := explainOutput(s.sink.Close())
+	return errors.Join(stripErr, closeErr, s.report(env, o, name))
+}
 
+// report prints the ledger; name is the capture's.
+func (s *stripping) report(env *environment, o *decapOptions, name string) error {
 	ledger := s.judge.Ledger()
 	ledger.Name(o.policy)
-	ledger.Interface, ledger.Mode = name, "offline"
+	ledger.Interface, ledger.Mode = name, offlineMode
 	account := s.sink.Account()
 	ledger.Outputs[o.output.name()] = &account
-	fmt.Fprintln(env.stderr)
-	printLedger(env.stderr, ledger, time.Time{})
-	return errors.Join(stripErr, closeErr, checkSums(ledger), writeLedger(env, o.output.ledger, ledger))
+	return errors.Join(checkSums(ledger), conclude(env, ledger, o.output.ledger))
 }
 
 func (s *stripping) statistics(session mirror.Session) export.Statistics {

@@ -28,6 +28,7 @@ const farewell = time.Second
 // site is one of the daemon's addresses: where it listens, and what it answers.
 type site struct {
 	name      string // the key of the configuration that sets the address
+	address   string // as it is there: the port may be 0
 	listener  net.Listener
 	handler   http.Handler
 	webConfig string // of TLS and passwords, as the exporters of Prometheus have it; "": neither
@@ -40,15 +41,13 @@ func (d *daemon) listen(c *config.Config, webConfig string) (sites []*site, err 
 		return nil, hinted(fmt.Errorf("read %s: %w", webConfig, err),
 			"docs/metrics.md has an example; xdpeel must be able to read the certificate and the key")
 	}
-	sites = append(sites, &site{name: "http", handler: d.pages(), webConfig: webConfig})
-	addresses := []string{c.HTTP}
+	sites = append(sites, &site{name: "http", address: c.HTTP, handler: d.pages(), webConfig: webConfig})
 	if c.Health != "" {
-		sites = append(sites, &site{name: "health", handler: d.healthPages()})
-		addresses = append(addresses, c.Health)
+		sites = append(sites, &site{name: "health", address: c.Health, handler: d.healthPages()})
 	}
 	for i, site := range sites {
-		if site.listener, err = net.Listen("tcp", addresses[i]); err != nil {
-			err = hinted(fmt.Errorf("listen on %s: %w", addresses[i], err), "another xdpeel may run; `%s:` in the configuration sets the address", site.name)
+		if site.listener, err = net.Listen("tcp", site.address); err != nil {
+			err = hinted(fmt.Errorf("listen on %s: %w", site.address, err), "another xdpeel may run; `%s:` in the configuration sets the address", site.name)
 			return nil, errors.Join(err, closeSites(sites[:i]))
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net"
 	"sync/atomic"
-	"time"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/export"
@@ -194,7 +193,5 @@ func (j *joining) report(env *environment, o *captureOptions) error {
 	}
 	account.Lose(mirror.LossLimitReached, j.limit.beyond)
 	ledger.Outputs[o.output.name()] = &account
-	fmt.Fprintln(env.stderr)
-	printLedger(env.stderr, ledger, time.Time{})
-	return errors.Join(checkSums(ledger), writeLedger(env, o.output.ledger, ledger))
+	return errors.Join(checkSums(ledger), conclude(env, ledger, o.output.ledger))
 }

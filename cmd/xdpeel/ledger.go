@@ -15,6 +15,14 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
+// conclude prints the ledger when all is over, and writes it as JSON to path, "" for
+// nowhere.
+func conclude(env *environment, ledger *mirror.Ledger, path string) error {
+	fmt.Fprintln(env.stderr)
+	printLedger(env.stderr, ledger, time.Time{})
+	return writeLedger(env, path, ledger)
+}
+
 // writeLedger writes the ledger as JSON to path, or to stdout for "-".
 func writeLedger(env *environment, path string, ledger *mirror.Ledger) error {
 	if path == "" {
