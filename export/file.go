@@ -121,6 +121,9 @@ func prepareFile(o FileOptions, limit int, create func(string, int) (part, error
 	if o.Live {
 		f.stamps = newStamps(now)
 	}
+	if section, ok := f.format.(*section); ok && f.packer == nil {
+		f.inPlace.section = section
+	}
 	f.keepsTime = o.Live || o.RotateEvery > 0
 	return f, nil
 }
@@ -148,6 +151,10 @@ func (f *File) take(packets []mirror.Packet) error {
 		f.stamps.look()
 	}
 	for len(packets) > 0 && f.stopped == "" {
+		packets = packets[f.takeRow(packets):]
+		if len(packets) == 0 {
+			break
+		}
 		if err = f.add(&packets[0]); err == nil {
 			packets = packets[1:]
 		}

@@ -23,16 +23,15 @@ func NewCaptureBatch() *mirror.Batch {
 // the File's buffer is a part of the batch, nothing but the next block in place may be
 // appended to it.
 type inPlace struct {
-	batch []byte // packets with the space around them; nil: blocks are made in the buffer
-	next  int    // where in it the next packet's block begins
-	own   []byte // the File's own buffer, while the other is a part of the batch
-	lent  bool   // it is
+	section *section // the File's format, if it makes such blocks
+	batch   []byte   // packets with the space around them, from the next one on; nil: blocks are made in the buffer
+	own     []byte   // the File's own buffer, while the other is a part of the batch
+	lent    bool     // it is
 }
 
 // useSpace prepares for the packets of b.
 func (f *File) useSpace(b *mirror.Batch) {
-	f.inPlace.batch, f.inPlace.next = nil, 0
-	if _, ok := f.format.(*section); ok && f.packer == nil {
+	if f.inPlace.section != nil {
 		f.inPlace.batch = b.Spaced(blockSpace)
 	}
 }
@@ -50,10 +49,12 @@ func (f *File) leaveSpace() error {
 // it; and has them made in place if they can be. Behind blocks that were copied the
 // next ones are copied too, while there is room: a write for each of them would cost more.
 func (f *File) makeRoom(p *mirror.Packet, size int) error {
-	row := f.takeSpace(p, size)
-	fits := len(f.buffer)+size <= f.limit && !f.inPlace.lent
-	if f.inPlace.lent {
-		fits = row != nil
+	row := f.inPlace.batch
+	rest, isInPlace := behind(row, p, size)
+	f.inPlace.batch = rest
+	fits := isInPlace
+	if !f.inPlace.lent {
+		fits = len(f.buffer)+size <= f.limit
 	}
 	if fits && len(f.buffer) > 0 {
 		return nil
@@ -61,30 +62,55 @@ func (f *File) makeRoom(p *mirror.Packet, size int) error {
 	if err := f.push("write"); err != nil {
 		return err
 	}
-	if row != nil {
+	if isInPlace {
 		f.inPlace.own, f.inPlace.lent = f.buffer, true
 		f.buffer = row[:0]
 	}
 	return nil
 }
 
-// takeSpace returns the batch from the block of p on; nil if it comes with its interface's
-// block or a comment, or if its data is not all of what comes next in the batch: what is
-// made around it would spoil other data.
-func (f *File) takeSpace(p *mirror.Packet, size int) []byte {
-	at, bytes := f.inPlace.next, blockSpace.Around(cap(p.Data))
-	if len(f.inPlace.batch)-at < bytes {
-		return nil
+// behind returns what is in a batch behind the space of p, and whether a block of size
+// bytes may be made there: not if it comes with its interface's block or a comment, nor
+// if its data is not all of what comes next, since what is made around it would spoil
+// other data.
+func behind(batch []byte, p *mirror.Packet, size int) (rest []byte, isInPlace bool) {
+	bytes := blockSpace.Around(cap(p.Data))
+	if len(batch) < bytes || len(p.Data) > 0 && &batch[blockSpace.Before] != &p.Data[0] {
+		return batch, false
 	}
-	row := f.inPlace.batch[at:]
-	if len(p.Data) > 0 && &row[blockSpace.Before] != &p.Data[0] {
-		return nil
+	return batch[bytes:], len(p.Data) > 0 && len(p.Data) == cap(p.Data) && size == bytes
+}
+
+// takeRow does with the packets at the beginning what add does with each, as long as
+// they go on a row of blocks in place, into this file and with their own times. It
+// returns how many there are. For most packets of a capture that is all that is done.
+func (f *File) takeRow(packets []mirror.Packet) (taken int) {
+	if !f.inPlace.lent {
+		return 0
 	}
-	f.inPlace.next += bytes
-	if len(p.Data) == 0 || len(p.Data) < cap(p.Data) || size != bytes {
-		return nil
+	s, row, batch := f.inPlace.section, f.buffer, f.inPlace.batch
+	room, earliest, rotates := f.room(), f.stamps.earliest(), f.options.RotateEvery > 0
+	for ; taken < len(packets); taken++ {
+		p := &packets[taken]
+		number, known := s.number(p.Session)
+		size := s.packetSize(p)
+		rest, isInPlace := behind(batch, p, size)
+		if !known || !isInPlace || len(row)+size > room || p.Time < earliest || rotates && f.isPast(p.Time) {
+			break
+		}
+		row, batch = row[:len(row)+size], rest
+		s.putPacket(row[len(row)-size:], p, number)
+		if f.stamps != nil {
+			earliest = p.Time
+		}
 	}
-	return row
+	f.buffer, f.inPlace.batch = row, batch
+	f.waiting += taken
+	f.run.packets += taken
+	if f.stamps != nil && taken > 0 {
+		f.stamps.last = earliest
+	}
+	return taken
 }
 
 // empty forgets what waited.

@@ -58,53 +58,61 @@ func writeMixed(f *File, inPlace bool) (errs []error) {
 	return append(errs, f.Close())
 }
 
-func TestInPlaceMakesTheSameFile(t *testing.T) {
-	t.Parallel()
-	var contents [2][]byte
-	for i, inPlace := range []bool{false, true} {
+// contentsOf are the files that the mixed batches make, in place or not.
+func contentsOf(t *testing.T, o FileOptions, inPlace bool) (contents [][]byte) {
+	t.Helper()
+	var disks []*disk
+	create := func(path string, _ int) (part, error) {
 		d := &disk{room: 1 << 20}
-		f, err := fileOn(d, true)
-		if err = errors.Join(append(writeMixed(f, inPlace), err)...); err != nil {
-			t.Fatal(err)
+		disks = append(disks, d)
+		return part{path: path, out: d, regular: true}, nil
+	}
+	o.Path, o.Statistics = "out.pcapng", vniStatistics
+	f, err := newFile(o, create, time.Now)
+	if err = errors.Join(append(writeMixed(f, inPlace), err)...); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range disks {
+		contents = append(contents, d.content)
+	}
+	return contents
+}
+
+// Rotated files end behind the same packets, and times are put in order likewise.
+func TestInPlaceMakesTheSameFiles(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		options FileOptions
+		files   int
+	}{
+		"one":                {FileOptions{}, 1},
+		"by size":            {FileOptions{RotateSize: 1500}, 12},
+		"by time":            {FileOptions{RotateEvery: 5}, 3},
+		"live":               {FileOptions{Live: true}, 1},
+		"live, by both":      {FileOptions{Live: true, RotateSize: 2500, RotateEvery: 5}, 8},
+		"live, with a limit": {FileOptions{Live: true, RotateSize: 2500, Files: 2}, 6},
+	} {
+		copied, inPlace := contentsOf(t, test.options, false), contentsOf(t, test.options, true)
+		if len(copied) != test.files || len(inPlace) != test.files {
+			t.Fatalf("%s: %d and %d files, want %d", name, len(copied), len(inPlace), test.files)
 		}
-		contents[i] = d.content
-	}
-	if !bytes.Equal(contents[0], contents[1]) {
-		t.Errorf("%d and %d bytes that differ", len(contents[0]), len(contents[1]))
-	}
-	if c := mustWalk(t, contents[1]); len(c.packets) != 77 {
-		t.Errorf("%d packets, want 77", len(c.packets))
+		for n := range copied {
+			if !bytes.Equal(copied[n], inPlace[n]) {
+				t.Errorf("%s: file %d: %d and %d bytes that differ", name, n, len(copied[n]), len(inPlace[n]))
+			}
+		}
+		if packets := packetsIn(t, inPlace); packets != 77 {
+			t.Errorf("%s: %d packets, want 77", name, packets)
+		}
 	}
 }
 
-// Rotated files end behind the same packets.
-func TestInPlaceRotates(t *testing.T) {
-	t.Parallel()
-	var contents [2][][]byte
-	for i, inPlace := range []bool{false, true} {
-		var disks []*disk
-		create := func(path string, _ int) (part, error) {
-			d := &disk{room: 1 << 20}
-			disks = append(disks, d)
-			return part{path: path, out: d, regular: true}, nil
-		}
-		o := FileOptions{Path: "out.pcapng", Statistics: vniStatistics, RotateSize: 1500}
-		f, err := newFile(o, create, time.Now)
-		if err = errors.Join(append(writeMixed(f, inPlace), err)...); err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range disks {
-			contents[i] = append(contents[i], d.content)
-		}
+func packetsIn(t *testing.T, contents [][]byte) (packets int) {
+	t.Helper()
+	for _, content := range contents {
+		packets += len(mustWalk(t, content).packets)
 	}
-	if len(contents[0]) < 5 || len(contents[0]) != len(contents[1]) {
-		t.Fatalf("%d and %d files", len(contents[0]), len(contents[1]))
-	}
-	for n := range contents[0] {
-		if !bytes.Equal(contents[0][n], contents[1][n]) {
-			t.Errorf("file %d: %d and %d bytes that differ", n, len(contents[0][n]), len(contents[1][n]))
-		}
-	}
+	return packets
 }
 
 // plainBatches are batches of packets without a comment, of one session.

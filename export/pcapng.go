@@ -219,16 +219,21 @@ func (s *section) appendPacket(dst []byte, p *mirror.Packet, number uint32) []by
 
 // appendSized is appendPacket of one whose block is known to be of size bytes.
 func (s *section) appendSized(dst []byte, p *mirror.Packet, number uint32, size int) []byte {
+	at := len(dst)
+	dst = slices.Grow(dst, size)[:at+size]
+	s.putPacket(dst[at:], p, number)
+	return dst
+}
+
+// putPacket fills block, which is of the packet's size, with the enhanced packet block of
+// p, of interface number.
+func (s *section) putPacket(block []byte, p *mirror.Packet, number uint32) {
 	times := &s.interfaces[number]
 	times.first, times.last = min(times.first, p.Time), max(times.last, p.Time)
 
-	at := len(dst)
-	dst = slices.Grow(dst, size)[:at+size]
-	block := dst[at:]
-
 	header := block[:packetHeaderSize]
 	binary.LittleEndian.PutUint32(header[0:], uint32(blockPacket))
-	binary.LittleEndian.PutUint32(header[4:], uint32(size))
+	binary.LittleEndian.PutUint32(header[4:], uint32(len(block)))
 	binary.LittleEndian.PutUint32(header[8:], number)
 	binary.LittleEndian.PutUint32(header[12:], uint32(uint64(p.Time)>>32))
 	binary.LittleEndian.PutUint32(header[16:], uint32(p.Time))
@@ -241,8 +246,7 @@ func (s *section) appendSized(dst []byte, p *mirror.Packet, number uint32, size 
 	// The padding is at most three bytes of these four; the options overwrite the others.
 	clear(block[packetHeaderSize+len(p.Data):][:4])
 	s.putPacketOptions(block[packetHeaderSize+padded(len(p.Data)):], p)
-	binary.LittleEndian.PutUint32(block[size-4:], uint32(size))
-	return dst
+	binary.LittleEndian.PutUint32(block[len(block)-4:], uint32(len(block)))
 }
 
 // putPacketOptions fills options, which has room for the options of p and the

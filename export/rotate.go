@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"slices"
 	"time"
 
@@ -117,6 +118,15 @@ func (f *File) overflows(p *mirror.Packet, size int) bool {
 		end += int64(f.packer.waiting()) + packedSlack
 	}
 	return end > f.options.RotateSize
+}
+
+// room is how many bytes may wait for a file of no more interfaces, which is not
+// compressed, before it is too large.
+func (f *File) room() int {
+	if f.options.RotateSize == 0 {
+		return math.MaxInt
+	}
+	return int(f.options.RotateSize-f.written) - f.format.trailer(nil)
 }
 
 // rotate ends the current file and begins the next, named by a time. After an

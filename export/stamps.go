@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/xdpeel/xdpeel/mirror"
@@ -86,6 +87,18 @@ func (s *stamps) stamp(p *mirror.Packet) *mirror.Packet {
 	s.copy = *p
 	s.copy.Time = at
 	return &s.copy
+}
+
+// earliest is the least time with which a packet goes into the file as it is, and
+// without a remark, in nanoseconds since the Unix epoch.
+func (s *stamps) earliest() int64 {
+	switch {
+	case s == nil:
+		return math.MinInt64
+	case !s.begun, s.shift != 0, s.step != 0:
+		return math.MaxInt64
+	}
+	return s.last
 }
 
 // remark is the comment of the first packet after the clock was set, "" of any other.
