@@ -15,8 +15,8 @@ type Share struct {
 	// by the same, it would keep all the flows that the session's sampling kept.
 	Seed uint64
 
-	batch      mirror.Batch
-	candidates uint64 // packets that came to sampling by packet
+	batch   mirror.Batch
+	sampler mirror.Sampler
 }
 
 // Of returns the output's part of b, and how many packets of b name the output.
@@ -61,25 +61,19 @@ func (s *Share) isAll(b *mirror.Batch) bool {
 }
 
 func (s *Share) keeps(frame []byte) bool {
-	switch s.Sample.By {
-	case abi.SamplingByPacket:
-		s.candidates++
-		return (s.candidates-1)%uint64(s.Sample.OneIn) == 0
-	case abi.SamplingByFlow:
+	var flow uint32
+	if s.Sample.By == abi.SamplingByFlow {
 		headers := mirror.ReadHeaders(frame)
-		return uint64(headers.FlowHash(^s.Seed, frame))*uint64(s.Sample.OneIn)>>32 == 0
+		flow = headers.FlowHash(^s.Seed, frame)
 	}
-	return true
+	return s.sampler.Keeps(s.Sample, flow)
 }
 
 // length is how many bytes of a frame are kept.
 func (s *Share) length(frame []byte) int {
-	n := len(frame)
+	var headers mirror.Headers
 	if s.Snap.Headers {
-		n = min(n, mirror.ReadHeaders(frame).End)
+		headers = mirror.ReadHeaders(frame)
 	}
-	if s.Snap.Bytes > 0 {
-		n = min(n, s.Snap.Bytes)
-	}
-	return n
+	return min(len(frame), s.Snap.Length(&headers))
 }

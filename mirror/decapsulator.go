@@ -134,13 +134,13 @@ func (d *Decapsulator) take(p payload, key Session, session *session, wanted *Se
 	judgement.Packet.Rule = wanted.Filter.RuleID(match)
 	if !match.Accept {
 		judgement.Outcome = abi.OutcomeFiltered
-	} else if flow := d.flow(wanted, p, &headers); !session.samples(wanted.Sample, flow) {
+	} else if flow := d.flow(wanted, p, &headers); !session.sampler.Keeps(wanted.Sample, flow) {
 		judgement.Outcome = abi.OutcomeSampledOut
 	} else {
 		judgement.Outcome = abi.OutcomeDelivered
 		judgement.Veths = d.policy.takersOf(wanted, flow)
 		judgement.Packet.Outputs = wanted.Outputs &^ d.policy.Veths
-		judgement.Packet.Data = d.frame(p, wanted.Snap.length(&headers))
+		judgement.Packet.Data = d.frame(p, wanted.Snap.Length(&headers))
 		judgement.Captured = len(judgement.Packet.Data)
 	}
 	session.count(inner, judgement.Outcome)
@@ -153,31 +153,6 @@ func (d *Decapsulator) flow(wanted *SessionPolicy, p payload, h *Headers) uint32
 		return 0
 	}
 	return d.fragments.flowOf(p.vni, h, h.FlowHash(d.policy.Seed, p.ethernet()))
-}
-
-// samples says whether sampling keeps a packet of a flow that the filter has taken.
-func (s *session) samples(sample Sampling, flow uint32) bool {
-	switch sample.By {
-	case abi.SamplingByPacket:
-		s.candidates++
-		return (s.candidates-1)%uint64(sample.OneIn) == 0
-	case abi.SamplingByFlow:
-		return isOneIn(flow, sample.OneIn)
-	}
-	return true
-}
-
-// length returns how many bytes are kept at most of a packet with headers h, which
-// are not looked at without need.
-func (s Snap) length(h *Headers) int {
-	length := abi.LimitSnapLength
-	if s.Bytes != 0 {
-		length = s.Bytes
-	}
-	if s.Headers {
-		length = min(length, h.End)
-	}
-	return length
 }
 
 // frame returns the inner frame, cut to the judge's snap length and the session's.

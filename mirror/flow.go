@@ -62,6 +62,3 @@ func (h flowHash) sum() uint32 {
 	h *= 0xd6e8feb86659fd93
 	return uint32(h ^ h>>32)
 }
-
-// isOneIn says whether a flow with this hash is the one of n that is kept.
-func isOneIn(hash, n uint32) bool { return uint64(hash)*uint64(n)>>32 == 0 }

@@ -44,18 +44,6 @@ const (
 	MaxVLAN = 4094
 )
 
-// Sampling leaves packets out. The zero value leaves out none.
-type Sampling struct {
-	By    abi.Sampling
-	OneIn uint32 // from 1; not looked at where By is abi.SamplingNone
-}
-
-// Snap says how much of a packet is kept. The zero value keeps all.
-type Snap struct {
-	Bytes   int  // of the inner frame, from 14; 0: all
-	Headers bool // up to the end of its last transport header
-}
-
 // OutputSet is a set of outputs, a bit for each by its slot, below abi.LimitOutputs.
 type OutputSet uint32
 

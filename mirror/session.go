@@ -4,11 +4,11 @@ import "github.com/xdpeel/xdpeel/bpf/abi"
 
 // session is what is remembered of one.
 type session struct {
-	wanted     *SessionPolicy // nil: it is unknown by now. Of the shared state always nil
-	account    SessionAccount
-	candidates uint64 // packets that came to sampling by packet
-	learns     bool   // whether its packets teach it the interface's MAC
-	mac        mac    // of the mirrored interface, as learned; zero: not known
+	wanted  *SessionPolicy // nil: it is unknown by now. Of the shared state always nil
+	account SessionAccount
+	sampler Sampler
+	learns  bool // whether its packets teach it the interface's MAC
+	mac     mac  // of the mirrored interface, as learned; zero: not known
 }
 
 // session returns the state of a session and what is wanted of it, nil if it is
