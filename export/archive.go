@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,10 +24,6 @@ const (
 	windowGrace = 2 * time.Second
 	// resumeRoom is how many bytes must be free for a full disk to be tried again.
 	resumeRoom = 32 << 10
-	// openFiles is how many sessions have a file open at a time.
-	openFiles = 64
-	// splitBufferSize is bufferSize of each of them.
-	splitBufferSize = 64 << 10
 )
 
 // ArchiveOptions say what files an Archive keeps.
@@ -51,7 +46,7 @@ type ArchiveOptions struct {
 func ArchiveBytes(path string, split bool) int64 {
 	files, buffer := 1, bufferSize
 	if split {
-		files, buffer = openFiles, splitBufferSize
+		files, buffer = maxOpenFiles, splitBufferSize
 	}
 	if newPacker(path) != nil {
 		buffer += 2*bundlesUnderWay*buffer + 4*zstdWindow
@@ -84,9 +79,8 @@ type Archive struct {
 	publisher *publisher
 
 	mu      sync.Mutex
-	files   map[mirror.Session]*File // by session; if it is not split, one under the zero session
-	used    []mirror.Session         // the keys of files, that which was used last in the end
-	pending error                    // what failed between the calls
+	files   openFiles
+	pending error // what failed between the calls
 	closed  bool
 
 	stop    chan struct{}
@@ -104,8 +98,9 @@ func NewArchive(o ArchiveOptions) (*Archive, error) {
 	o.File.Aligned, o.File.Live, o.File.Files = true, true, 0
 	a := &Archive{
 		options: o, hidden: &hiddenParts{pattern, o.Owner, sheets{o.Book, originOf(o.File.Path)}}, account: newAccount(),
-		files: make(map[mirror.Session]*File), stop: make(chan struct{}),
+		stop: make(chan struct{}),
 	}
+	a.files = newOpenFiles(a.prepare)
 	a.account.book = o.Book
 	application, _, _ := strings.Cut(o.File.Application, " ")
 	a.publisher = &publisher{
@@ -122,7 +117,7 @@ func NewArchive(o ArchiveOptions) (*Archive, error) {
 
 func (a *Archive) open() error {
 	if !a.options.Split {
-		f, err := a.file(mirror.Session{})
+		f, err := a.files.of(mirror.Session{})
 		if err != nil {
 			return err
 		}
@@ -141,22 +136,15 @@ func (a *Archive) open() error {
 	return nil
 }
 
-// file returns the file of a session, which it prepares if there is none.
-func (a *Archive) file(session mirror.Session) (*File, error) {
-	if f := a.files[session]; f != nil {
-		return f, nil
-	}
-	o := a.options.File
+// prepare prepares the file of a session, or the one of all.
+func (a *Archive) prepare(session mirror.Session) (*File, error) {
+	o, limit := a.options.File, bufferSize
 	if a.options.Split {
 		name := ""
 		if o.Name != nil {
 			name = o.Name(session)
 		}
-		o.Path = expandSession(o.Path, session, name)
-	}
-	limit := bufferSize
-	if a.options.Split {
-		limit = splitBufferSize
+		o.Path, limit = expandSession(o.Path, session, name), splitBufferSize
 	}
 	f, err := prepareFile(o, limit, a.hidden.create, time.Now)
 	if err != nil {
@@ -164,8 +152,6 @@ func (a *Archive) file(session mirror.Session) (*File, error) {
 	}
 	f.account = a.account
 	f.retire = func(p retiredPart) { a.publisher.retired <- p }
-	a.files[session] = f
-	a.used = append(a.used, session)
 	return f, nil
 }
 
@@ -201,42 +187,18 @@ func (a *Archive) Write(b *mirror.Batch) error {
 	return err
 }
 
-// stretchOf is how many packets at the beginning are of the first one's session.
-func stretchOf(packets []mirror.Packet) (n int, session mirror.Session) {
-	session = packets[0].Session
-	for n = 1; n < len(packets) && packets[n].Session == session; n++ {
-	}
-	return n, session
-}
-
 // take adds packets to the file of a session.
 func (a *Archive) take(session mirror.Session, packets []mirror.Packet) error {
-	f, err := a.file(session)
+	f, err := a.files.of(session)
 	if err != nil {
 		a.account.losePackets(mirror.LossWriteError, packets)
 		return err
 	}
 	err = a.check(f, f.take(packets))
 	if a.options.Split {
-		err = errors.Join(err, a.use(session))
+		err = errors.Join(err, a.files.use(session))
 	}
 	return err
-}
-
-// use notes that a session's file is used, and ends the one that was not for longest
-// if too many are open.
-func (a *Archive) use(session mirror.Session) error {
-	if last := len(a.used) - 1; a.used[last] != session {
-		at := slices.Index(a.used, session)
-		a.used = append(slices.Delete(a.used, at, at+1), session)
-	}
-	if len(a.used) <= openFiles {
-		return nil
-	}
-	oldest := a.files[a.used[0]]
-	delete(a.files, a.used[0])
-	a.used = slices.Delete(a.used, 0, 1)
-	return oldest.end()
 }
 
 // check ends a file that failed.
@@ -259,7 +221,7 @@ func (a *Archive) Flush() error {
 }
 
 func (a *Archive) flush() (err error) {
-	for _, f := range a.files {
+	for f := range a.files.all() {
 		if f.stopped != "" {
 			continue
 		}
@@ -300,7 +262,7 @@ func (a *Archive) tick() {
 func (a *Archive) expire() error {
 	var errs []error
 	open := int64(0)
-	for _, f := range a.files {
+	for f := range a.files.all() {
 		switch {
 		case !f.isOpen:
 			continue
@@ -316,24 +278,13 @@ func (a *Archive) expire() error {
 	return errors.Join(errs...)
 }
 
-// giveUp counts what is in a file as lost that was removed.
-func (f *File) giveUp() error {
-	err := f.drain("write")
-	f.account.takeBack(mirror.LossFileRemoved, f.run.delivered)
-	f.part.sheet.Lose(mirror.LossFileRemoved)
-	removed := newWriteError("write", f.part.place(), fs.ErrNotExist)
-	removed.Loss = mirror.LossFileRemoved
-	f.run.packets, f.run.delivered = 0, 0
-	return errors.Join(removed, err, f.give(func() error { return nil }))
-}
-
 // Resume takes packets again after an error of Write or Flush, for all files. Its
 // error is a *WriteError, after which packets of some are lost as before.
 func (a *Archive) Resume() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var errs []error
-	for _, f := range a.files {
+	for f := range a.files.all() {
 		if f.stopped == mirror.LossDiskFull {
 			if free, err := freeBytes(a.hidden.pattern.root); err == nil && free < resumeRoom {
 				return newWriteError("resume", a.options.File.Path, syscall.ENOSPC)
@@ -365,7 +316,7 @@ func (a *Archive) shut(end func(*File) error) error {
 	}
 	a.closed = true
 	errs := []error{a.takePending()}
-	for _, f := range a.files {
+	for f := range a.files.all() {
 		errs = append(errs, end(f))
 	}
 	a.mu.Unlock()

@@ -245,14 +245,14 @@ func TestArchiveSplits(t *testing.T) {
 	o.Split = true
 	a := openArchive(t, o)
 	var s series
-	const sessions = openFiles + 10
+	const sessions = maxOpenFiles + 10
 	for range 2 {
 		for range 3 {
 			if err := errors.Join(a.Write(s.batch(sessions, 60, sessions)), a.Flush()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if parts := globbed(t, directory+"/*/*.part"); len(parts) > openFiles+retiredWaiting+2 {
+		if parts := globbed(t, directory+"/*/*.part"); len(parts) > maxOpenFiles+retiredWaiting+2 {
 			t.Errorf("%d files are open", len(parts))
 		}
 	}

@@ -35,12 +35,8 @@ type segment struct {
 	givenUp   bool             // no longer in the row
 }
 
-// What memory is taken by a batch of the backlog, and by an output of files besides
-// that: its buffer, and the index of a part that its own sampling or snap length made.
-const (
-	SegmentBytes = mirror.BatchBytes + mirror.BatchPackets*mirror.PacketBytes
-	FileBytes    = bufferSize + mirror.BatchPackets*mirror.PacketBytes
-)
+// SegmentBytes is the memory that a batch of the backlog takes.
+const SegmentBytes = mirror.BatchBytes + mirror.BatchPackets*mirror.PacketBytes
 
 // NewBacklog returns a backlog whose row takes at most so many bytes, but has at
 // least two batches. They are made when they are first needed.

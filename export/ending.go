@@ -2,6 +2,7 @@ package export
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -125,6 +126,17 @@ func (f *File) end() error {
 		return nil
 	}
 	return errors.Join(f.drain("write"), f.writeEnd(), f.closePart())
+}
+
+// giveUp counts what is in a file as lost that was removed.
+func (f *File) giveUp() error {
+	err := f.drain("write")
+	f.account.takeBack(mirror.LossFileRemoved, f.run.delivered)
+	f.part.sheet.Lose(mirror.LossFileRemoved)
+	removed := newWriteError("write", f.part.place(), fs.ErrNotExist)
+	removed.Loss = mirror.LossFileRemoved
+	f.run.packets, f.run.delivered = 0, 0
+	return errors.Join(removed, err, f.give(func() error { return nil }))
 }
 
 // writeEnd ends a pcapng section with a statistics block for each interface.

@@ -18,11 +18,9 @@ var ErrFilesLimit = errors.New("all files are written")
 // more than that still goes out whole.
 const bufferSize = 256 << 10
 
-// Statistics are the counts of one session for its interface statistics block.
-type Statistics struct {
-	Received uint64 // packets that arrived of it since the capture began
-	Dropped  uint64 // packets that were lost before they came to the file, which adds its own losses
-}
+// FileBytes is the memory, in bytes, that an output of files takes besides a batch of the
+// backlog: a buffer, and the index of a part that its own sampling or snap length made.
+const FileBytes = bufferSize + mirror.BatchPackets*mirror.PacketBytes
 
 // FileOptions say where a File writes and what it says of the capture.
 type FileOptions struct {

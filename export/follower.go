@@ -180,8 +180,8 @@ func (f *Follower) LostOf(session mirror.Session) uint64 {
 	return f.lostOf[session]
 }
 
-// LostSessions is how many of them were of each session.
-func (f *Follower) LostSessions() map[mirror.Session]uint64 {
+// lostSessions is how many of them were of each session.
+func (f *Follower) lostSessions() map[mirror.Session]uint64 {
 	f.backlog.mu.Lock()
 	defer f.backlog.mu.Unlock()
 	return maps.Clone(f.lostOf)

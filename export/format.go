@@ -1,7 +1,6 @@
 package export
 
 import (
-	"encoding/binary"
 	"iter"
 
 	"github.com/xdpeel/xdpeel/mirror"
@@ -53,22 +52,4 @@ func newFormat(o FileOptions) format {
 		return &records{snapLength: o.SnapLength}
 	}
 	return &section{application: o.Application, os: hostOS(), snapLength: o.SnapLength, name: o.Name}
-}
-
-func (s *section) blocks(buffer []byte) iter.Seq[block] {
-	return func(yield func(block) bool) {
-		for at := 0; at < len(buffer); {
-			b := block{
-				kind: blockType(binary.LittleEndian.Uint32(buffer[at:])),
-				end:  at + int(binary.LittleEndian.Uint32(buffer[at+4:])),
-			}
-			if b.kind == blockPacket {
-				b.session = s.interfaces[binary.LittleEndian.Uint32(buffer[at+8:])].session
-			}
-			if !yield(b) {
-				return
-			}
-			at = b.end
-		}
-	}
 }

@@ -2,46 +2,12 @@ package export
 
 import (
 	"encoding/binary"
+	"iter"
 	"math"
 	"slices"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/mirror"
-)
-
-// The format is draft-ietf-opsawg-pcapng. All of it is little endian, which is
-// the byte order of every host that the kernel program is built for: Wireshark
-// reads no other from a pipe.
-
-type blockType uint32
-
-const (
-	blockInterface  blockType = 1
-	blockStatistics blockType = 5
-	blockPacket     blockType = 6
-	blockSection    blockType = 0x0a0d0d0a
-)
-
-type optionCode uint16
-
-// Codes mean something else in each type of block.
-const (
-	optionEnd     optionCode = 0
-	optionComment optionCode = 1
-
-	sectionOS          optionCode = 3
-	sectionApplication optionCode = 4
-
-	interfaceName        optionCode = 2
-	interfaceDescription optionCode = 3
-	interfaceResolution  optionCode = 9
-
-	packetFlags optionCode = 2
-
-	statisticsStart    optionCode = 2
-	statisticsEnd      optionCode = 3
-	statisticsReceived optionCode = 4
-	statisticsDropped  optionCode = 5
 )
 
 const (
@@ -50,9 +16,8 @@ const (
 	nanoseconds      = "\x09" // if_tsresol: 10^-9 s
 
 	// Sizes in bytes, the block's two length fields included.
-	packetHeaderSize    = 28
-	packetTrailerSize   = 8 + 4 + 4 // flags, end of options, length
-	statisticsBlockSize = 20 + 4*12 + 4 + 4
+	packetHeaderSize  = 28
+	packetTrailerSize = 8 + 4 + 4 // flags, end of options, length
 
 	flagChecksumNotReady = 1 << 9 // epb_flags: the draft's newest text; readers of older ones ignore it
 
@@ -91,12 +56,6 @@ type sizedPacket struct {
 	number uint32 // of its interface
 	known  bool   // whether there is one
 	size   int    // of its block
-}
-
-// sessionInterface is a session that has its interface block.
-type sessionInterface struct {
-	session     mirror.Session
-	first, last int64 // times of its packets, nanoseconds since the Unix epoch
 }
 
 func (s *section) begin(dst []byte) []byte {
@@ -149,8 +108,9 @@ func (s *section) trailer(p *mirror.Packet) int {
 }
 
 func (s *section) end(dst []byte, counts func(mirror.Session) Statistics) []byte {
-	for number, known := range s.interfaces {
-		dst = s.appendStatistics(dst, number, counts(known.session))
+	for number := range s.interfaces {
+		of := &s.interfaces[number]
+		dst = of.appendStatistics(dst, uint32(number), counts(of.session))
 	}
 	return dst
 }
@@ -275,91 +235,20 @@ func (s *section) putPacketOptions(options []byte, p *mirror.Packet) {
 	putOptionHeader(options, optionEnd, 0)
 }
 
-// appendStatistics appends the interface statistics block of interface number.
-// It is stamped with the time of the interface's last packet, so that the same
-// packets always make the same file.
-func (s *section) appendStatistics(dst []byte, number int, counts Statistics) []byte {
-	at, times := len(dst), s.interfaces[number]
-	dst = beginBlock(dst, blockStatistics)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(number))
-	dst = appendTime(dst, times.last)
-	dst = appendOptionHeader(dst, statisticsStart, 8)
-	dst = appendTime(dst, times.first)
-	dst = appendOptionHeader(dst, statisticsEnd, 8)
-	dst = appendTime(dst, times.last)
-	dst = appendOptionHeader(dst, statisticsReceived, 8)
-	dst = binary.LittleEndian.AppendUint64(dst, counts.Received)
-	dst = appendOptionHeader(dst, statisticsDropped, 8)
-	dst = binary.LittleEndian.AppendUint64(dst, counts.Dropped)
-	return endBlock(dst, at)
-}
-
-// unknownCounts is the comment of an interface whose counts died with the process.
-const unknownCounts = "xdpeel was killed while it wrote this file: its counts are not known"
-
-// appendUnknownStatistics appends an interface statistics block without counts.
-func appendUnknownStatistics(dst []byte, number int, times sessionInterface) []byte {
-	at := len(dst)
-	dst = beginBlock(dst, blockStatistics)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(number))
-	dst = appendTime(dst, times.last)
-	dst = appendText(dst, optionComment, unknownCounts)
-	dst = appendOptionHeader(dst, statisticsStart, 8)
-	dst = appendTime(dst, times.first)
-	dst = appendOptionHeader(dst, statisticsEnd, 8)
-	dst = appendTime(dst, times.last)
-	return endBlock(dst, at)
-}
-
-// beginBlock appends a block's type and room for its length.
-func beginBlock(dst []byte, t blockType) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(t))
-	return binary.LittleEndian.AppendUint32(dst, 0)
-}
-
-// endBlock ends the options of the block that begins at dst[at:] and fills in
-// both of its lengths.
-func endBlock(dst []byte, at int) []byte {
-	dst = appendOptionHeader(dst, optionEnd, 0)
-	size := uint32(len(dst) - at + 4)
-	binary.LittleEndian.PutUint32(dst[at+4:], size)
-	return binary.LittleEndian.AppendUint32(dst, size)
-}
-
-// appendText appends an option, or nothing if text is empty.
-func appendText(dst []byte, code optionCode, text string) []byte {
-	if text == "" {
-		return dst
-	}
-	text = text[:min(len(text), math.MaxUint16)]
-	dst = appendOptionHeader(dst, code, len(text))
-	dst = append(dst, text...)
-	return append(dst, make([]byte, padded(len(text))-len(text))...)
-}
-
-func appendOptionHeader(dst []byte, code optionCode, length int) []byte {
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(code))
-	return binary.LittleEndian.AppendUint16(dst, uint16(length))
-}
-
-func putOptionHeader(dst []byte, code optionCode, length int) {
-	binary.LittleEndian.PutUint32(dst, uint32(length)<<16|uint32(code))
-}
-
-// appendTime appends a time as pcapng has it: the high half first.
-func appendTime(dst []byte, time int64) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(uint64(time)>>32))
-	return binary.LittleEndian.AppendUint32(dst, uint32(time))
-}
-
-// putHex fills dst with the last hexadecimal digits of v.
-func putHex(dst []byte, v uint64) {
-	const digits = "0123456789abcdef"
-	for i := len(dst) - 1; i >= 0; i-- {
-		dst[i] = digits[v%16]
-		v /= 16
+func (s *section) blocks(buffer []byte) iter.Seq[block] {
+	return func(yield func(block) bool) {
+		for at := 0; at < len(buffer); {
+			b := block{
+				kind: blockType(binary.LittleEndian.Uint32(buffer[at:])),
+				end:  at + int(binary.LittleEndian.Uint32(buffer[at+4:])),
+			}
+			if b.kind == blockPacket {
+				b.session = s.interfaces[binary.LittleEndian.Uint32(buffer[at+8:])].session
+			}
+			if !yield(b) {
+				return
+			}
+			at = b.end
+		}
 	}
 }
-
-// padded is n rounded up to a multiple of four.
-func padded(n int) int { return (n + 3) &^ 3 }

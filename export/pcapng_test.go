@@ -144,7 +144,7 @@ func TestStatisticsBlock(t *testing.T) {
 				for _, time := range []int64{at, at + 2, at - 3} {
 					s.appendPacket(nil, &mirror.Packet{Time: time, Session: web}, number)
 				}
-				return s.appendStatistics(nil, 0, Statistics{Received: 1 << 32, Dropped: 3})
+				return s.interfaces[0].appendStatistics(nil, 0, Statistics{Received: 1 << 32, Dropped: 3})
 			},
 			`05000000 4c000000             type, length
 			 00000000                      interface 0

@@ -39,9 +39,9 @@ func (r *run) note(p *mirror.Packet) {
 // Path is the name of the newest file, "-" for standard output.
 func (f *File) Path() string { return f.run.path }
 
-// Paths are the names of all files that were written and not deleted again,
+// paths are the names of all files that were written and not deleted again,
 // oldest first.
-func (f *File) Paths() []string {
+func (f *File) paths() []string {
 	paths := make([]string, len(f.run.kept))
 	for i, file := range f.run.kept {
 		paths[i] = file.path

@@ -33,7 +33,7 @@ func rotated(t *testing.T, o FileOptions, n int) (f *File, files [][]byte, err e
 		t.Fatal(closeErr)
 	}
 	checkSum(t, f.Account())
-	for _, path := range f.Paths() {
+	for _, path := range f.paths() {
 		files = append(files, read(t, path))
 	}
 	return f, files, err
@@ -60,7 +60,7 @@ func checkRow(t *testing.T, files [][]byte, first int) (packets []int) {
 }
 
 func names(f *File) (names []string) {
-	for _, path := range f.Paths() {
+	for _, path := range f.paths() {
 		names = append(names, filepath.Base(path))
 	}
 	return names
@@ -133,7 +133,7 @@ func TestRing(t *testing.T) {
 	if diff := cmp.Diff(want, listed(t, directory)); diff != "" {
 		t.Errorf("directory (-want +got):\n%s", diff)
 	}
-	if a := f.Account(); a.Delivered != 7 || f.Path() != f.Paths()[2] {
+	if a := f.Account(); a.Delivered != 7 || f.Path() != f.paths()[2] {
 		t.Errorf("account %+v, path %s", a, f.Path())
 	}
 }
@@ -270,8 +270,8 @@ func TestNextFileFails(t *testing.T) {
 		if checkSum(t, a); a.Offered != 5 || a.Delivered != uint64(delivered) || a.Lost[mirror.LossDiskFull] != 5-a.Delivered {
 			t.Errorf("room %d: account %+v, %d packets in files", room, a, delivered)
 		}
-		if !slices.Contains(f.Paths(), "out.pcapng") {
-			t.Errorf("room %d: paths %q", room, f.Paths())
+		if !slices.Contains(f.paths(), "out.pcapng") {
+			t.Errorf("room %d: paths %q", room, f.paths())
 		}
 	}
 }

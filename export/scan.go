@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// maxBlock is more than any block has bytes, so that a torn length is not believed.
-const maxBlock = 1 << 20
-
 // scan reads a capture file of ours that may be torn, block by block.
 type scan struct {
 	format      Format
@@ -34,14 +31,14 @@ func (s *scan) block(b []byte) int {
 	if s.format == FormatPcap {
 		return s.record(b)
 	}
-	if len(b) < 12 {
+	if len(b) < minBlock {
 		return 0
 	}
-	kind, size := blockType(binary.LittleEndian.Uint32(b)), binary.LittleEndian.Uint32(b[4:])
-	if size < 12 || size%4 != 0 || size > maxBlock || int(size) > len(b) || binary.LittleEndian.Uint32(b[size-4:]) != size {
+	kind, size, ok := readBlockHead(b)
+	if !ok || size > len(b) || int(binary.LittleEndian.Uint32(b[size-4:])) != size {
 		return 0
 	}
-	body := b[8 : size-4]
+	body := b[blockHeadSize : size-4]
 	switch {
 	case (kind == blockSection) == s.begun:
 		return 0
@@ -61,19 +58,19 @@ func (s *scan) block(b []byte) int {
 	default:
 		return 0
 	}
-	return int(size)
+	return size
 }
 
 // packet notes the time of a packet; false is one of no interface.
 func (s *scan) packet(body []byte) bool {
-	if len(body) < packetHeaderSize-8 {
+	if len(body) < packetHeaderSize-blockHeadSize {
 		return false
 	}
 	number := binary.LittleEndian.Uint32(body)
 	if int(number) >= len(s.times) {
 		return false
 	}
-	at := int64(binary.LittleEndian.Uint32(body[4:]))<<32 | int64(binary.LittleEndian.Uint32(body[8:]))
+	at := readTime(body[4:])
 	of := &s.times[number]
 	if of.first == 0 {
 		of.first = at
@@ -108,8 +105,8 @@ func (s *scan) end() (blocks []byte) {
 	if s.ended {
 		return nil
 	}
-	for number, times := range s.times {
-		blocks = appendUnknownStatistics(blocks, number, times)
+	for number := range s.times {
+		blocks = s.times[number].appendUnknownStatistics(blocks, uint32(number))
 	}
 	return blocks
 }

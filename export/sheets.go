@@ -22,20 +22,14 @@ func originOf(path string) uint64 {
 	return hash.Sum64()
 }
 
-// open returns the sheet of a file that was made.
-func (s sheets) open(file *os.File) *mirror.Sheet {
-	if s.book == nil {
-		return nil
-	}
-	id, err := identify(int(file.Fd()), "")
-	if err != nil {
-		return nil
-	}
-	return s.book.Open(id, s.origin)
-}
+// open returns the sheet of a file that was made, nil if there is none.
+func (s sheets) open(file *os.File) *mirror.Sheet { return s.of(file, s.book.Open) }
 
 // take returns the sheet of a file that an earlier process left, nil if there is none.
-func (s sheets) take(file *os.File) *mirror.Sheet {
+func (s sheets) take(file *os.File) *mirror.Sheet { return s.of(file, s.book.Take) }
+
+// of returns the sheet that one of the book's methods has for a file.
+func (s sheets) of(file *os.File, find func(mirror.FileID, uint64) *mirror.Sheet) *mirror.Sheet {
 	if s.book == nil {
 		return nil
 	}
@@ -43,7 +37,7 @@ func (s sheets) take(file *os.File) *mirror.Sheet {
 	if err != nil {
 		return nil
 	}
-	return s.book.Take(id, s.origin)
+	return find(id, s.origin)
 }
 
 // identify tells what a descriptor refers to, or what a path names.

@@ -27,7 +27,7 @@ func (c *setClock) now(p *mirror.Packet) { p.Time = c.wall().UnixNano() }
 func (c *setClock) rule(a *Archive) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, f := range a.files {
+	for f := range a.files.all() {
 		c.put(f.stamps)
 	}
 }

@@ -2,7 +2,6 @@ package export
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"io"
 	"maps"
@@ -44,14 +43,6 @@ type Stream struct {
 	lastOf   mirror.Session
 	broken   bool // the reader takes no more
 	account  account
-}
-
-// StreamCounts is what a Stream says of a session: Offered is the sum of what was
-// Accepted, what was Dropped, and what the reader had not asked for.
-type StreamCounts struct {
-	Offered  uint64 // packets that there were for the reader
-	Accepted uint64 // those that it had asked for
-	Dropped  uint64 // those that it came too late to read, asked for or not
 }
 
 // NewStream begins a stream and writes its header, since a reader waits for it.
@@ -168,7 +159,7 @@ func (s *Stream) Close() error {
 	if s.broken {
 		return nil
 	}
-	for session, lost := range s.options.Follower.LostSessions() {
+	for session, lost := range s.options.Follower.lostSessions() {
 		counts := s.of(session)
 		counts.Offered += lost
 		counts.Dropped += lost
@@ -179,7 +170,7 @@ func (s *Stream) Close() error {
 	var err error
 	for _, session := range sessions {
 		number := s.interfaceOf(session, 0)
-		s.buffer = s.section.appendCounts(s.buffer, number, *s.sessions[session])
+		s.buffer = s.section.interfaces[number].appendStreamCounts(s.buffer, number, *s.sessions[session])
 		if len(s.buffer) >= streamBufferSize && err == nil {
 			err = s.flush()
 		}
@@ -191,27 +182,3 @@ func (s *Stream) Close() error {
 
 // Account says what became of the packets so far.
 func (s *Stream) Account() mirror.OutputAccount { return s.account.snapshot() }
-
-const (
-	statisticsAccepted  optionCode = 6 // isb_filteraccept
-	statisticsDelivered optionCode = 8 // isb_usrdeliv
-)
-
-// appendCounts appends an interface statistics block with a stream's counts.
-func (s *section) appendCounts(dst []byte, number uint32, counts StreamCounts) []byte {
-	at, times := len(dst), s.interfaces[number]
-	dst = beginBlock(dst, blockStatistics)
-	dst = binary.LittleEndian.AppendUint32(dst, number)
-	dst = appendTime(dst, times.last)
-	for _, option := range []struct {
-		code  optionCode
-		value uint64
-	}{
-		{statisticsReceived, counts.Offered}, {statisticsDropped, counts.Dropped},
-		{statisticsAccepted, counts.Accepted}, {statisticsDelivered, counts.Accepted},
-	} {
-		dst = appendOptionHeader(dst, option.code, 8)
-		dst = binary.LittleEndian.AppendUint64(dst, option.value)
-	}
-	return endBlock(dst, at)
-}

@@ -27,9 +27,6 @@ type StreamReader struct {
 	counts     map[mirror.Session]StreamCounts
 }
 
-// maxStreamBlock bounds a block: the largest packet, with its options.
-const maxStreamBlock = 1 << 20
-
 // NewStreamReader reads the header of a stream, or an error in the words of who
 // refused one.
 func NewStreamReader(from io.Reader) (*StreamReader, error) {
@@ -90,41 +87,25 @@ func (r *StreamReader) Next() (p mirror.Packet, err error) {
 
 // take returns the next block's type and what is between its two lengths.
 func (r *StreamReader) take() (blockType, []byte, error) {
-	var head [8]byte
+	var head [blockHeadSize]byte
 	if _, err := io.ReadFull(r.from, head[:]); err != nil {
 		return 0, nil, err
 	}
-	kind, size := blockType(binary.LittleEndian.Uint32(head[:])), int(binary.LittleEndian.Uint32(head[4:]))
-	if size < 12 || size%4 != 0 || size > maxStreamBlock {
+	kind, size, ok := readBlockHead(head[:])
+	if !ok {
 		return 0, nil, fmt.Errorf("read stream: a block of %d bytes", size)
 	}
 	if cap(r.block) < size {
 		r.block = make([]byte, size)
 	}
-	r.block = r.block[:size-8]
+	r.block = r.block[:size-blockHeadSize]
 	if _, err := io.ReadFull(r.from, r.block); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		return 0, nil, err
 	}
-	return kind, r.block[:size-12], nil
-}
-
-// options calls each with the options of a block.
-func options(body []byte, each func(code optionCode, value []byte)) error {
-	for len(body) >= 4 {
-		code, length := optionCode(binary.LittleEndian.Uint16(body)), int(binary.LittleEndian.Uint16(body[2:]))
-		if code == optionEnd {
-			return nil
-		}
-		if body = body[4:]; padded(length) > len(body) {
-			return errors.New("an option runs over its block")
-		}
-		each(code, body[:length])
-		body = body[padded(length):]
-	}
-	return nil
+	return kind, r.block[:size-minBlock], nil
 }
 
 func (r *StreamReader) addInterface(body []byte) error {
@@ -132,7 +113,7 @@ func (r *StreamReader) addInterface(body []byte) error {
 		return errShortBlock
 	}
 	var title, name string
-	err := options(body[8:], func(code optionCode, value []byte) {
+	err := readOptions(body[8:], func(code optionCode, value []byte) {
 		switch code {
 		case interfaceName:
 			title = string(value)
@@ -173,19 +154,7 @@ func (r *StreamReader) addCounts(body []byte) error {
 		return errors.Join(err, errShortBlock)
 	}
 	counts := r.counts[session]
-	err = options(body[12:], func(code optionCode, value []byte) {
-		if len(value) != 8 {
-			return
-		}
-		switch number := binary.LittleEndian.Uint64(value); code {
-		case statisticsReceived:
-			counts.Offered = number
-		case statisticsDropped:
-			counts.Dropped = number
-		case statisticsAccepted:
-			counts.Accepted = number
-		}
-	})
+	err = counts.read(body[12:])
 	r.counts[session] = counts
 	return err
 }
@@ -206,7 +175,7 @@ func (r *StreamReader) packet(body []byte) (p mirror.Packet, err error) {
 	if p.Session, err = r.session(body); err != nil {
 		return p, err
 	}
-	header := packetHeaderSize - 8 // without type and length
+	header := packetHeaderSize - blockHeadSize
 	if len(body) < header {
 		return p, errShortBlock
 	}
@@ -214,11 +183,11 @@ func (r *StreamReader) packet(body []byte) (p mirror.Packet, err error) {
 	if captured > len(body)-header {
 		return p, errShortBlock
 	}
-	p.Time = int64(uint64(binary.LittleEndian.Uint32(body[4:]))<<32 | uint64(binary.LittleEndian.Uint32(body[8:])))
+	p.Time = readTime(body[4:])
 	p.Length = int(binary.LittleEndian.Uint32(body[16:]))
 	p.Data = body[header : header+captured]
 	p.Outputs = mirror.FirstOutput
-	err = options(body[min(header+padded(captured), len(body)):], func(code optionCode, value []byte) {
+	err = readOptions(body[min(header+padded(captured), len(body)):], func(code optionCode, value []byte) {
 		switch {
 		case code == packetFlags && len(value) == 4:
 			flags := binary.LittleEndian.Uint32(value)

@@ -68,14 +68,14 @@ func (c *capture) block(kind uint32, body []byte) error {
 			return errors.New("not a little endian section of version 1.0")
 		}
 	case 1:
-		options, err := readOptions(body[8:])
+		options, err := walkOptions(body[8:])
 		if err != nil || options[9] != "\x09" || le.Uint16(body) != 1 {
 			return fmt.Errorf("options %v, link type %d: %v", options, le.Uint16(body), err)
 		}
 		c.interfaces = append(c.interfaces, capturedInterface{le.Uint32(body[4:]), options[2], options[3]})
 	case 6:
 		captured := le.Uint32(body[12:])
-		options, err := readOptions(body[20+(captured+3)&^3:])
+		options, err := walkOptions(body[20+(captured+3)&^3:])
 		if err != nil || len(options[2]) != 4 {
 			return fmt.Errorf("options %v: %v", options, err)
 		}
@@ -87,7 +87,7 @@ func (c *capture) block(kind uint32, body []byte) error {
 			return errors.New("packet of an interface without a block")
 		}
 	case 5:
-		options, err := readOptions(body[12:])
+		options, err := walkOptions(body[12:])
 		if options[1] == unknownCounts && len(options) == 3 {
 			options[4], options[5] = "\x00\x00\x00\x00\x00\x00\x00\x00", "\x00\x00\x00\x00\x00\x00\x00\x00"
 			delete(options, 1)
@@ -105,8 +105,8 @@ func (c *capture) block(kind uint32, body []byte) error {
 	return nil
 }
 
-// readOptions returns values by code, and wants zeros as padding.
-func readOptions(b []byte) (map[uint16]string, error) {
+// walkOptions returns values by code, and wants zeros as padding.
+func walkOptions(b []byte) (map[uint16]string, error) {
 	options := make(map[uint16]string)
 	for len(b) >= 4 {
 		code, length := binary.LittleEndian.Uint16(b), int(binary.LittleEndian.Uint16(b[2:]))

@@ -32,11 +32,14 @@ type Sheet struct {
 	record *SheetRecord // nil: the sheet is another's now
 }
 
+// isOpen says whether there is something to count on.
+func (s *Sheet) isOpen() bool { return s != nil && s.record != nil }
+
 func (s *Sheet) file() FileID { return FileID{s.record.Device, s.record.Inode, s.record.Born} }
 
 // File is the file whose packets it counts.
 func (s *Sheet) File() FileID {
-	if s == nil || s.record == nil {
+	if !s.isOpen() {
 		return FileID{}
 	}
 	return s.file()
@@ -44,14 +47,14 @@ func (s *Sheet) File() FileID {
 
 // Count adds packets.
 func (s *Sheet) Count(packets int) {
-	if s != nil && s.record != nil {
+	if s.isOpen() {
 		atomic.StoreUint64(&s.record.Packets, s.record.Packets+uint64(packets))
 	}
 }
 
 // Recount says how many packets are in the file, whatever was counted.
 func (s *Sheet) Recount(packets int) {
-	if s == nil || s.record == nil {
+	if !s.isOpen() {
 		return
 	}
 	s.book.mu.Lock()
@@ -61,7 +64,7 @@ func (s *Sheet) Recount(packets int) {
 
 // Settle moves the packets to the book: the file is complete and has its name.
 func (s *Sheet) Settle() {
-	if s == nil || s.record == nil {
+	if !s.isOpen() {
 		return
 	}
 	b := s.book
@@ -80,7 +83,7 @@ func (s *Sheet) Settle() {
 
 // Lose moves the packets to those that are lost: the file is gone, or no good.
 func (s *Sheet) Lose(reason Loss) {
-	if s == nil || s.record == nil {
+	if !s.isOpen() {
 		return
 	}
 	b := s.book
@@ -99,7 +102,7 @@ func (s *Sheet) Lose(reason Loss) {
 
 // Discard forgets the packets: there are none.
 func (s *Sheet) Discard() {
-	if s == nil || s.record == nil {
+	if !s.isOpen() {
 		return
 	}
 	s.book.mu.Lock()
@@ -109,7 +112,7 @@ func (s *Sheet) Discard() {
 
 // Return gives back a sheet that an earlier process has left, for another to take.
 func (s *Sheet) Return() {
-	if s == nil || s.record == nil {
+	if !s.isOpen() {
 		return
 	}
 	s.book.mu.Lock()
