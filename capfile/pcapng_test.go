@@ -94,39 +94,44 @@ func TestPcapngSimplePacket(t *testing.T) {
 	}
 }
 
+func goodPacket(f *file) { f.packet(0, 0, 60, numbered(60)) }
+
+// Where in goodPacket's block lengths are.
+const capturedAt, trailerAt = 20, 88
+
+// spoils are blocks with one thing wrong.
+var spoils = map[string]struct {
+	add    func(f *file)
+	offset int // in the block
+	value  uint32
+}{
+	"total length 0":                      {goodPacket, 4, 0},
+	"total length under 12":               {goodPacket, 4, 8},
+	"total length not of whole words":     {goodPacket, 4, 90},
+	"total length beyond any block":       {goodPacket, 4, blockMaxSize + 4},
+	"total length of ones":                {goodPacket, 4, math.MaxUint32},
+	"total length behind the end":         {goodPacket, 4, 96},
+	"total length before the end":         {goodPacket, 4, 84},
+	"trailing length disagrees":           {goodPacket, trailerAt, 96},
+	"captured length over the block":      {goodPacket, capturedAt, 61},
+	"captured length beyond any frame":    {goodPacket, capturedAt, maxCaptured + 1},
+	"captured length of ones":             {goodPacket, capturedAt, math.MaxUint32},
+	"interface not described":             {goodPacket, 8, 1},
+	"interface of ones":                   {goodPacket, 8, math.MaxUint32},
+	"packet block without fields":         {func(f *file) { f.block(blockEnhancedPacket, numbered(16)) }, 8, 0},
+	"obsolete packet, interface unknown":  {func(f *file) { f.block(blockObsoletePacket, make([]byte, 20)) }, 8, 0x01010101},
+	"simple packet without length":        {func(f *file) { f.block(blockSimplePacket) }, 0, uint32(blockSimplePacket)},
+	"interface description without field": {func(f *file) { f.block(blockInterface, numbered(4)) }, 8, 1},
+	"option over its block":               {func(f *file) { f.describe(1, 0, f.option(2, numbered(8))) }, 18, 9},
+	"section without byte-order magic":    {func(f *file) { f.section(0) }, 8, 0x11223344},
+	"section without fields":              {func(f *file) { f.block(blockSection, f.u32(byteOrderMagic)) }, 8, byteOrderMagic},
+	"section of version 2":                {func(f *file) { f.section(0) }, 12, 0x00020002},
+}
+
 // TestPcapngDamage spoils one thing in the fourth block of a good file.
 func TestPcapngDamage(t *testing.T) {
 	t.Parallel()
-	packet := func(f *file) { f.packet(0, 0, 60, numbered(60)) }
-	type spoil struct {
-		add    func(f *file)
-		offset int // in the block
-		value  uint32
-	}
-	const captured, trailer = 20, 88
-	for name, row := range map[string]spoil{
-		"total length 0":                      {packet, 4, 0},
-		"total length under 12":               {packet, 4, 8},
-		"total length not of whole words":     {packet, 4, 90},
-		"total length beyond any block":       {packet, 4, blockMaxSize + 4},
-		"total length of ones":                {packet, 4, math.MaxUint32},
-		"total length behind the end":         {packet, 4, 96},
-		"total length before the end":         {packet, 4, 84},
-		"trailing length disagrees":           {packet, trailer, 96},
-		"captured length over the block":      {packet, captured, 61},
-		"captured length beyond any frame":    {packet, captured, maxCaptured + 1},
-		"captured length of ones":             {packet, captured, math.MaxUint32},
-		"interface not described":             {packet, 8, 1},
-		"interface of ones":                   {packet, 8, math.MaxUint32},
-		"packet block without fields":         {func(f *file) { f.block(blockEnhancedPacket, numbered(16)) }, 8, 0},
-		"obsolete packet, interface unknown":  {func(f *file) { f.block(blockObsoletePacket, make([]byte, 20)) }, 8, 0x01010101},
-		"simple packet without length":        {func(f *file) { f.block(blockSimplePacket) }, 0, uint32(blockSimplePacket)},
-		"interface description without field": {func(f *file) { f.block(blockInterface, numbered(4)) }, 8, 1},
-		"option over its block":               {func(f *file) { f.describe(1, 0, f.option(2, numbered(8))) }, 18, 9},
-		"section without byte-order magic":    {func(f *file) { f.section(0) }, 8, 0x11223344},
-		"section without fields":              {func(f *file) { f.block(blockSection, f.u32(byteOrderMagic)) }, 8, byteOrderMagic},
-		"section of version 2":                {func(f *file) { f.section(0) }, 12, 0x00020002},
-	} {
+	for name, row := range spoils {
 		t.Run(name, func(t *testing.T) {
 			f := pcapngFile(binary.LittleEndian)
 			f.describe(1, 0)
@@ -138,12 +143,17 @@ func TestPcapngDamage(t *testing.T) {
 			} else {
 				f.order.PutUint32(f.bytes[begin+row.offset:], row.value)
 			}
-			packet(f)
+			goodPacket(f)
 			got, err := readBytes(f.bytes)
 			expectTorn(t, err, int64(begin), 1)
 			expectFrames(t, got, []Frame{{7000000, numbered(42), 42}})
 		})
 	}
+}
+
+// TestPcapngDamageAtTheBeginning spoils the first and the second block.
+func TestPcapngDamageAtTheBeginning(t *testing.T) {
+	t.Parallel()
 	t.Run("simple packet before any interface", func(t *testing.T) {
 		f := pcapngFile(binary.LittleEndian)
 		f.block(blockSimplePacket, f.u32(4), numbered(4))

@@ -49,14 +49,27 @@ const (
 
 func tcpWith(flags string) string { return strings.Replace(tcp, "%s", flags, 1) }
 
-func TestSummaries(t *testing.T) {
+// summarised is a frame and what a line says of it.
+type summarised struct {
+	name  string
+	frame []byte
+	want  string
+}
+
+func checkSummaries(t *testing.T, tests []summarised) {
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := string(appendFrame(nil, test.frame)); got != test.want {
+				t.Errorf("summary %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSummariesOfIPv4(t *testing.T) {
 	t.Parallel()
-	hopByHop := func(next string) string { return next + " 00 000000000000 " }
-	tests := []struct {
-		name  string
-		frame []byte
-		want  string
-	}{
+	checkSummaries(t, []summarised{
 		{"tcp syn", frame(t, ethernet, ipv4("06"), tcpWith("02")), "IP 10.0.12.59.51234 > 93.184.216.34.443: TCP [S]"},
 		{"tcp syn ack", frame(t, ethernet, ipv4("06"), tcpWith("12")), "IP 10.0.12.59.51234 > 93.184.216.34.443: TCP [S.]"},
 		{"tcp all flags", frame(t, ethernet, ipv4("06"), tcpWith("ff")), "IP 10.0.12.59.51234 > 93.184.216.34.443: TCP [FSRP.UEW]"},
@@ -81,6 +94,13 @@ func TestSummaries(t *testing.T) {
 		{"ipv4 missing", frame(t, ethernet, "0800"), "IP [cut]"},
 		{"ipv4 of version 6", frame(t, ethernet, "0800 65"), "IP [malformed]"},
 		{"ipv4 header of 16 bytes", frame(t, ethernet, "0800 44"), "IP [malformed]"},
+	})
+}
+
+func TestSummariesOfIPv6(t *testing.T) {
+	t.Parallel()
+	hopByHop := func(next string) string { return next + " 00 000000000000 " }
+	checkSummaries(t, []summarised{
 		{"icmp6", frame(t, ethernet, ipv6("3a"), "87"), "IP6 fe80::1 > ff02::1: ICMP6"},
 		{"icmp6 echo request", frame(t, ethernet, ipv6("3a"), "80"), "IP6 fe80::1 > ff02::1: ICMP6 echo request"},
 		{"icmp6 echo reply", frame(t, ethernet, ipv6("3a"), "81"), "IP6 fe80::1 > ff02::1: ICMP6 echo reply"},
@@ -98,6 +118,12 @@ func TestSummaries(t *testing.T) {
 		{"ipv6 cut", frame(t, ethernet, ipv6("11"))[:14+39], "IP6 [cut]"},
 		{"ipv6 missing", frame(t, ethernet, "86dd"), "IP6 [cut]"},
 		{"ipv6 of version 4", frame(t, ethernet, "86dd 45"), "IP6 [malformed]"},
+	})
+}
+
+func TestSummariesOfEthernet(t *testing.T) {
+	t.Parallel()
+	checkSummaries(t, []summarised{
 		{"vlan", frame(t, ethernet, "8100 a005", ipv4("11"), udp), "vlan 5, IP 10.0.12.59.53 > 93.184.216.34.40000: UDP"},
 		{"three vlans", frame(t, ethernet, "88a8 0fff 8100 0001 8100 0002", ipv6("3a"), "80"), "vlan 4095, vlan 1, vlan 2, IP6 fe80::1 > ff02::1: ICMP6 echo request"},
 		{"four vlans", frame(t, ethernet, "8100 0001 8100 0002 8100 0003 8100 0004", ipv4("11")), "vlan 1, vlan 2, vlan 3, 0x8100"},
@@ -111,15 +137,7 @@ func TestSummaries(t *testing.T) {
 		{"neither length nor type", frame(t, ethernet, "05dd"), "0x05dd"},
 		{"ethernet cut", frame(t, ethernet, "08"), "[cut]"},
 		{"nothing", nil, "[cut]"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			if got := string(appendFrame(nil, test.frame)); got != test.want {
-				t.Errorf("summary %q, want %q", got, test.want)
-			}
-		})
-	}
+	})
 }
 
 func TestLines(t *testing.T) {

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -63,42 +64,35 @@ func TestNumbered(t *testing.T) {
 	}
 }
 
+// holding writes a file.
+func holding(path, content string) error { return os.WriteFile(path, []byte(content), 0o600) }
+
+// occupied are ways for a name to be taken, and the file that is written then.
+var occupied = map[string]struct {
+	existing func(path string) error
+	want     string
+}{
+	"nothing":    {func(string) error { return nil }, "out.pcapng"},
+	"empty file": {func(path string) error { return holding(path, "") }, "out.pcapng"},
+	"full file":  {func(path string) error { return holding(path, "x") }, "out-1.pcapng"},
+	"link to an empty file": {func(path string) error {
+		return errors.Join(holding(path+".target", ""), os.Symlink(path+".target", path))
+	}, "out.pcapng"},
+	"link to a full file": {func(path string) error {
+		return errors.Join(holding(path+".target", "x"), os.Symlink(path+".target", path))
+	}, "out-1.pcapng"},
+	"link to nothing": {func(path string) error { return os.Symlink(path+".target", path) }, "out-1.pcapng"},
+	"a second full file": {func(path string) error {
+		return errors.Join(holding(path, "x"), holding(numbered(path, 1), "y"))
+	}, "out-2.pcapng"},
+	"an empty second file": {func(path string) error {
+		return errors.Join(holding(path, "x"), holding(numbered(path, 1), ""))
+	}, "out-1.pcapng"},
+}
+
 func TestNothingIsOverwritten(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		existing func(path string) error
-		want     string
-	}{
-		"nothing":    {func(string) error { return nil }, "out.pcapng"},
-		"empty file": {func(path string) error { return os.WriteFile(path, nil, 0o600) }, "out.pcapng"},
-		"full file":  {func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) }, "out-1.pcapng"},
-		"link to an empty file": {func(path string) error {
-			if err := os.WriteFile(path+".target", nil, 0o600); err != nil {
-				return err
-			}
-			return os.Symlink(path+".target", path)
-		}, "out.pcapng"},
-		"link to a full file": {func(path string) error {
-			if err := os.WriteFile(path+".target", []byte("x"), 0o600); err != nil {
-				return err
-			}
-			return os.Symlink(path+".target", path)
-		}, "out-1.pcapng"},
-		"link to nothing": {func(path string) error { return os.Symlink(path+".target", path) }, "out-1.pcapng"},
-		"a second full file": {func(path string) error {
-			if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
-				return err
-			}
-			return os.WriteFile(numbered(path, 1), []byte("y"), 0o600)
-		}, "out-2.pcapng"},
-		"an empty second file": {func(path string) error {
-			if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
-				return err
-			}
-			return os.WriteFile(numbered(path, 1), nil, 0o600)
-		}, "out-1.pcapng"},
-	}
-	for name, test := range tests {
+	for name, test := range occupied {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "out.pcapng")

@@ -176,36 +176,36 @@ func TestPacketSender(t *testing.T) {
 	checkAccount(t, s, mirror.OutputAccount{Offered: 158, Delivered: 152, Lost: map[mirror.Loss]uint64{mirror.LossTooLong: 6}})
 }
 
-// An interface that is down, without carrier or gone costs what comes meanwhile.
-func TestPacketSenderInterfaceGoes(t *testing.T) {
+// tally writes to a sender, and knows what its account must be.
+type tally struct {
+	*PacketSender
+	mirror.OutputAccount
+}
+
+// write writes three frames, and another if that fails: the sender says so once.
+func (y *tally) write(t *testing.T, what string, works bool) {
+	t.Helper()
+	err := y.PacketSender.Write(framesOf(frameNumbered(1, 60), frameNumbered(2, 60), frameNumbered(3, 60)))
+	if (err == nil) != works {
+		t.Errorf("%s: %v", what, err)
+	}
+	if err != nil && y.PacketSender.Write(framesOf(frameNumbered(4, 60))) == nil {
+		y.Lose(mirror.LossInterfaceDown, 1)
+		y.Offered++
+	}
+	if y.Offered += 3; works {
+		y.Delivered += 3
+	} else {
+		y.Lose(mirror.LossInterfaceDown, 3)
+	}
+	checkAccount(t, y.PacketSender, y.OutputAccount)
+}
+
+// An interface that is down or without carrier costs what comes meanwhile.
+func TestPacketSenderInterfaceGoesDown(t *testing.T) {
 	t.Parallel()
 	p := newTap(t)
-	s := p.sender()
-	lost := map[mirror.Loss]uint64{}
-	offered, delivered := uint64(0), uint64(0)
-	write := func(what string, works bool) {
-		t.Helper()
-		err := s.Write(framesOf(frameNumbered(1, 60), frameNumbered(2, 60), frameNumbered(3, 60)))
-		if (err == nil) != works {
-			t.Errorf("%s: %v", what, err)
-		}
-		if err != nil && s.Write(framesOf(frameNumbered(4, 60))) == nil {
-			lost[mirror.LossInterfaceDown]++
-			offered++
-		}
-		if offered += 3; works {
-			delivered += 3
-		} else {
-			lost[mirror.LossInterfaceDown] += 3
-		}
-		checkAccount(t, s, mirror.OutputAccount{Offered: offered, Delivered: delivered, Lost: lost})
-	}
-	lost[mirror.LossInterfaceDown] = 0
-	delete(lost, mirror.LossInterfaceDown)
-	if err := s.Write(framesOf(frameNumbered(1, 60))); err != nil || s.Flush() != nil {
-		t.Fatal(err, s.Flush())
-	}
-	offered, delivered = 1, 1
+	s := &tally{PacketSender: p.sender()}
 	for _, step := range []struct {
 		what       string
 		end        string
@@ -214,36 +214,48 @@ func TestPacketSenderInterfaceGoes(t *testing.T) {
 		{"down", "tap", netlink.LinkSetDown, netlink.LinkSetUp},
 		{"no carrier", "sensor", netlink.LinkSetDown, netlink.LinkSetUp},
 	} {
+		s.write(t, "before "+step.what, true)
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
 		p.change(step.end, step.down)
 		p.awaitOff()
 		if s.Flush() == nil {
 			t.Errorf("%s: flush finds nothing", step.what)
 		}
-		write(step.what, false)
+		s.write(t, step.what, false)
 		if s.Resume() == nil {
 			t.Errorf("%s: it resumes", step.what)
 		}
 		p.change(step.end, step.back)
 		labtest.Eventually(t, "it resumes", func() bool { return s.Resume() == nil })
-		write("again "+step.what, true)
+		s.write(t, "again "+step.what, true)
 	}
+}
+
+// An interface that is gone costs what comes meanwhile; one that is there again when
+// something is sent, nothing.
+func TestPacketSenderInterfaceGoes(t *testing.T) {
+	t.Parallel()
+	p := newTap(t)
+	s := &tally{PacketSender: p.sender()}
+	s.write(t, "there", true)
 	p.change("tap", netlink.LinkDel)
-	write("gone", false)
+	s.write(t, "gone", false)
 	p.connect()
 	labtest.Eventually(t, "it resumes", func() bool { return s.Resume() == nil })
 	r := p.receiver()
-	write("back", true)
+	s.write(t, "back", true)
 	if got := len(arrived(t, r)); got != 3 {
 		t.Errorf("%d frames of 3 arrive at an interface that came back", got)
 	}
 
-	// Back before anything was sent: nothing is lost.
 	p.change("tap", netlink.LinkDel)
 	p.connect()
 	if err := s.Flush(); err == nil || !strings.Contains(err.Error(), "another one now") {
 		t.Errorf("flush of a replaced interface: %v", err)
 	}
-	write("replaced", true)
+	s.write(t, "replaced", true)
 }
 
 // A sender on an interface that is not there, or down, says so once and takes packets

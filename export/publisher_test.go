@@ -14,6 +14,35 @@ import (
 	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
+// oldSize is how many bytes a file has that leaveOld leaves.
+const oldSize = 20_000
+
+// leaveOld leaves files of an hour ago.
+func leaveOld(t *testing.T, directory string, names []string) {
+	t.Helper()
+	old := time.Now().Add(-time.Hour)
+	for _, name := range names {
+		path := filepath.Join(directory, name)
+		if err := errors.Join(os.WriteFile(path, make([]byte, oldSize), 0o644), os.Chtimes(path, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// sizes are the bytes of a directory's files, by name.
+func sizes(t *testing.T, directory string) map[string]int64 {
+	t.Helper()
+	sizes := make(map[string]int64)
+	for _, path := range globbed(t, directory+"/*") {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[filepath.Base(path)] = info.Size()
+	}
+	return sizes
+}
+
 // Only an output's own files are deleted, the oldest first, those of earlier runs too.
 func TestArchiveKeeps(t *testing.T) {
 	t.Parallel()
@@ -30,16 +59,7 @@ func TestArchiveKeeps(t *testing.T) {
 			t.Parallel()
 			directory := t.TempDir()
 			others := []string{"b.pcapng", "a.pcapng.txt", "a-x.pcapng", "xa.pcapng", "a.pcap"}
-			for _, other := range append(others, "a.pcapng", "a-7.pcapng", "a-9.pcapng.damaged") {
-				path := filepath.Join(directory, other)
-				if err := os.WriteFile(path, make([]byte, 20_000), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				old := time.Now().Add(-time.Hour)
-				if err := os.Chtimes(path, old, old); err != nil {
-					t.Fatal(err)
-				}
-			}
+			leaveOld(t, directory, append(others, "a.pcapng", "a-7.pcapng", "a-9.pcapng.damaged"))
 			o := archiveOptions(filepath.Join(directory, "a.pcapng"), new(lab.Transcript))
 			o.File.RotateSize, o.Keep = 20_000, test.keep
 			a := openArchive(t, o)
@@ -52,23 +72,17 @@ func TestArchiveKeeps(t *testing.T) {
 			if err := a.Close(); err != nil {
 				t.Fatal(err)
 			}
-			own, size := map[string]bool{}, int64(0)
-			for _, path := range globbed(t, directory+"/*") {
-				info, err := os.Stat(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				own[filepath.Base(path)] = true
-				size += info.Size()
-			}
+			own, size := sizes(t, directory), int64(0)
 			for _, other := range others {
-				if !own[other] {
+				if own[other] != oldSize {
 					t.Errorf("%s is gone, which is not the output's", other)
 				}
 				delete(own, other)
-				size -= 20_000
 			}
-			if own["a.pcapng"] || own["a-7.pcapng"] || own["a-9.pcapng.damaged"] {
+			for _, n := range own {
+				size += n
+			}
+			if own["a.pcapng"]+own["a-7.pcapng"]+own["a-9.pcapng.damaged"] != 0 {
 				t.Errorf("the oldest are there: %v", own)
 			}
 			if !test.left(len(own), size) {

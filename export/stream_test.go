@@ -52,6 +52,43 @@ func mixed(n int) *mirror.Batch {
 	return b
 }
 
+// wanted are the packets of b that a reader gets who asked for 70 bytes of those with a
+// VNI above 0, and what it is told of their sessions.
+func wanted(b *mirror.Batch) (packets []mirror.Packet, counts map[mirror.Session]StreamCounts) {
+	counts = make(map[mirror.Session]StreamCounts)
+	for _, p := range b.Packets {
+		c := counts[p.Session]
+		c.Offered++
+		if p.Session.VNI > 0 {
+			c.Accepted++
+			p.Data = p.Data[:min(len(p.Data), 70)]
+			packets = append(packets, p)
+		}
+		counts[p.Session] = c
+	}
+	return packets, counts
+}
+
+// readStream reads a stream to its end.
+func readStream(t *testing.T, stream []byte) (r *StreamReader, packets []mirror.Packet) {
+	t.Helper()
+	r, err := NewStreamReader(bytes.NewReader(stream))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		p, err := r.Next()
+		if err == io.EOF {
+			return r, packets
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Data = bytes.Clone(p.Data)
+		packets = append(packets, p)
+	}
+}
+
 // What is read is what was written, and what was not is accounted for by session.
 func TestStreamRoundTrip(t *testing.T) {
 	t.Parallel()
@@ -74,34 +111,9 @@ func TestStreamRoundTrip(t *testing.T) {
 	if err := errors.Join(s.Write(b), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	var want []mirror.Packet
-	counts := map[mirror.Session]StreamCounts{{VNI: 9, Source: netip.IPv4Unspecified()}: {Offered: 7, Dropped: 7}}
-	for _, p := range b.Packets {
-		c := counts[p.Session]
-		c.Offered++
-		if p.Session.VNI > 0 {
-			c.Accepted++
-			p.Data = p.Data[:min(len(p.Data), 70)]
-			want = append(want, p)
-		}
-		counts[p.Session] = c
-	}
-	r, err := NewStreamReader(bytes.NewReader(to.Bytes()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []mirror.Packet
-	for {
-		p, err := r.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Data = bytes.Clone(p.Data)
-		got = append(got, p)
-	}
+	want, counts := wanted(b)
+	counts[mirror.Session{VNI: 9, Source: netip.IPv4Unspecified()}] = StreamCounts{Offered: 7, Dropped: 7}
+	r, got := readStream(t, to.Bytes())
 	compare := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("packets (-want +got):\n%s", diff)
@@ -116,12 +128,18 @@ func TestStreamRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(account, s.Account()); diff != "" {
 		t.Errorf("account (-want +got):\n%s", diff)
 	}
+	checkTshark(t, to.Bytes(), len(want))
+}
+
+// checkTshark has tshark read a stream of so many packets.
+func checkTshark(t *testing.T, stream []byte, packets int) {
+	t.Helper()
 	labtest.Need(t, "tshark")
 	tshark := exec.Command("tshark", "-r", "-", "-T", "fields", "-e", "frame.interface_name", "-e", "frame.cap_len", "-e", "frame.len")
-	tshark.Stdin = bytes.NewReader(to.Bytes())
+	tshark.Stdin = bytes.NewReader(stream)
 	text, err := tshark.Output()
-	if lines := strings.Count(string(text), "\n"); err != nil || lines != len(want) {
-		t.Errorf("%v: tshark reads %d packets of %d", err, lines, len(want))
+	if lines := strings.Count(string(text), "\n"); err != nil || lines != packets {
+		t.Errorf("%v: tshark reads %d packets of %d", err, lines, packets)
 	}
 }
 

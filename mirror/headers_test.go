@@ -29,35 +29,58 @@ func fromENI6(payload []byte, extensions ...frames.Extension) []byte {
 	return frames.Ethernet(web.MAC, eni.MAC, frames.EtherTypeIPv6, header.Packet(payload))
 }
 
+// headersOf is a frame and what is read of it.
+type headersOf struct {
+	name  string
+	frame []byte
+	want  mirror.Headers
+}
+
+func checkHeaders(t *testing.T, tests []headersOf) {
+	t.Helper()
+	for _, test := range tests {
+		before := slices.Clone(test.frame)
+		if diff := cmp.Diff(test.want, mirror.ReadHeaders(test.frame), compareAddresses); diff != "" {
+			t.Errorf("%s: headers differ (-want +got):\n%s", test.name, diff)
+		}
+		if !slices.Equal(before, test.frame) {
+			t.Errorf("%s: the frame was changed", test.name)
+		}
+	}
+}
+
+// What a packet differs in from one of UDP of its IP version.
+
+func with(h mirror.Headers, change func(*mirror.Headers)) mirror.Headers {
+	change(&h)
+	return h
+}
+
+func withPorts(h mirror.Headers, end int) mirror.Headers {
+	h.HasPorts, h.SourcePort, h.DestinationPort, h.End = true, 443, 5000, end
+	return h
+}
+
+func fragment(h mirror.Headers, part mirror.Fragment, id uint32) mirror.Headers {
+	h.Fragment, h.FragmentID = part, id
+	return h
+}
+
+func family(h mirror.Headers, family abi.Family) mirror.Headers {
+	h.Family = family
+	return h
+}
+
+// udpSegment is of the ports 443 and 5000, without data.
+var udpSegment = []byte{0x01, 0xbb, 0x13, 0x88, 0, 8, 0, 0}
+
 func TestReadHeaders(t *testing.T) {
 	t.Parallel()
-	udp := []byte{0x01, 0xbb, 0x13, 0x88, 0, 8, 0, 0}
 	tcp := []byte{0x01, 0xbb, 0x13, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, 8 << 4}
 	isTCP := func(h *mirror.Headers) { h.Protocol = 6 }
+	udp, arp := udpSegment, frames.ARPFrame(eni, web)
 	ipv4 := mirror.Headers{Family: abi.FamilyIPv4, Protocol: 17, Source: eni.Address, Destination: web.Address}
-	ipv6 := mirror.Headers{Family: abi.FamilyIPv6, Protocol: 17, Source: eni6.Address, Destination: web6.Address}
-	with := func(h mirror.Headers, change func(*mirror.Headers)) mirror.Headers {
-		change(&h)
-		return h
-	}
-	withPorts := func(h mirror.Headers, end int) mirror.Headers {
-		h.HasPorts, h.SourcePort, h.DestinationPort, h.End = true, 443, 5000, end
-		return h
-	}
-	fragment := func(h mirror.Headers, part mirror.Fragment, id uint32) mirror.Headers {
-		h.Fragment, h.FragmentID = part, id
-		return h
-	}
-	family := func(h mirror.Headers, family abi.Family) mirror.Headers {
-		h.Family = family
-		return h
-	}
-	arp := frames.ARPFrame(eni, web)
-	for _, test := range []struct {
-		name  string
-		frame []byte
-		want  mirror.Headers
-	}{
+	checkHeaders(t, []headersOf{
 		{"nothing", nil, mirror.Headers{End: 14}},
 		{"13 bytes", arp[:13], mirror.Headers{End: 14}},
 		{"udp", fromENI(frames.IP{Protocol: 17}, udp), withPorts(ipv4, 42)},
@@ -71,6 +94,18 @@ func TestReadHeaders(t *testing.T) {
 			withPorts(fragment(ipv4, mirror.FragmentFirst, 0xfedc), 42)},
 		{"later fragment", fromENI(frames.IP{Protocol: 17, ID: 0xfedc, Offset: 2}, udp),
 			with(fragment(ipv4, mirror.FragmentLater, 0xfedc), func(h *mirror.Headers) { h.End = 34 })},
+		{"arp", arp, mirror.Headers{Family: abi.FamilyARP, Source: eni.Address, Destination: web.Address, End: 42}},
+		{"arp of 27 bytes", arp[:41], mirror.Headers{Family: abi.FamilyARP, End: 41}},
+		{"rarp", slices.Concat(arp[:12], []byte{0x80, 0x35}, arp[14:]),
+			mirror.Headers{Family: abi.FamilyRARP, Source: eni.Address, Destination: web.Address, End: 42}},
+	})
+}
+
+func TestReadHeadersOfIPv6(t *testing.T) {
+	t.Parallel()
+	udp := udpSegment
+	ipv6 := mirror.Headers{Family: abi.FamilyIPv6, Protocol: 17, Source: eni6.Address, Destination: web6.Address}
+	checkHeaders(t, []headersOf{
 		{"udp of ipv6", fromENI6(udp), withPorts(ipv6, 62)},
 		{"first fragment of ipv6", fromENI6(udp, frames.FragmentExtension(0, true, 0xfedcba98)),
 			withPorts(fragment(family(ipv6, abi.FamilyIPv6Fragment), mirror.FragmentFirst, 0xfedcba98), 70)},
@@ -86,19 +121,7 @@ func TestReadHeaders(t *testing.T) {
 			withPorts(family(ipv6, abi.FamilyIPv6Extensions), 78)},
 		{"atomic fragment, then first", fromENI6(udp, frames.FragmentExtension(0, false, 5), frames.FragmentExtension(0, true, 6)),
 			withPorts(fragment(family(ipv6, abi.FamilyIPv6Extensions), mirror.FragmentFirst, 6), 78)},
-		{"arp", arp, mirror.Headers{Family: abi.FamilyARP, Source: eni.Address, Destination: web.Address, End: 42}},
-		{"arp of 27 bytes", arp[:41], mirror.Headers{Family: abi.FamilyARP, End: 41}},
-		{"rarp", slices.Concat(arp[:12], []byte{0x80, 0x35}, arp[14:]),
-			mirror.Headers{Family: abi.FamilyRARP, Source: eni.Address, Destination: web.Address, End: 42}},
-	} {
-		before := slices.Clone(test.frame)
-		if diff := cmp.Diff(test.want, mirror.ReadHeaders(test.frame), compareAddresses); diff != "" {
-			t.Errorf("%s: headers differ (-want +got):\n%s", test.name, diff)
-		}
-		if !slices.Equal(before, test.frame) {
-			t.Errorf("%s: the frame was changed", test.name)
-		}
-	}
+	})
 }
 
 // TestMappedAddressStays sees that a filter's IPv4-mapped address is one of IPv6.
