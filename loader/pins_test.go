@@ -248,3 +248,36 @@ func TestDetachPinned(t *testing.T) {
 		t.Error("pins are left")
 	}
 }
+
+// What a process has left goes although its program, or the interface, is gone already;
+// but not from under one that runs.
+func TestForget(t *testing.T) {
+	l := newLife(t)
+	first := l.begin()
+	forget := func() (found bool, err error) {
+		err = l.pair.B.Namespace.Do(func() (err error) {
+			found, err = Forget(l.pair.B.Name, l.root)
+			return err
+		})
+		return found, err
+	}
+	if found, err := forget(); found || !errors.Is(err, ErrPinsInUse) {
+		t.Errorf("from under a process: %v, %v", found, err)
+	}
+	first.die()
+	if err := change(l.pair.B.Namespace, l.pair.B.Name, netlink.LinkDel)(); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := forget(); !found || err != nil {
+		t.Errorf("what is left: %v, %v", found, err)
+	}
+	if err := change(l.pair.B.Namespace, ourEnd, netlink.LinkSetUp)(); err == nil {
+		t.Error("the veth is left")
+	}
+	if _, err := os.Stat(l.root); err == nil {
+		t.Error("pins are left")
+	}
+	if found, err := forget(); found || err != nil {
+		t.Errorf("where nothing is left: %v, %v", found, err)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/pflag"
 
@@ -13,7 +14,8 @@ const detachUsage = `usage: xdpeel detach -i IFACE [--pins DIR]
 
 Takes xdpeel's program off an interface, whichever process put it there or left it
 there; a capture that runs on it ends. Its pins and the veths that it fed go with
-it. A program that is not xdpeel's is left alone.
+it, also if the program, or the interface, is gone already. A program that is not
+xdpeel's is left alone.
 `
 
 func runDetach(_ context.Context, env *environment, args []string) error {
@@ -27,6 +29,12 @@ func runDetach(_ context.Context, env *environment, args []string) error {
 		return usageErrorf("no interface given: -i IFACE")
 	}
 	holder, err := loader.Detach(*iface, *pins)
+	if gone := errors.Is(err, loader.ErrNoInterface); gone || err == nil && (holder == nil || !holder.Ours) {
+		left, forgetErr := forgetLeft(env, *iface, *pins)
+		if forgetErr != nil || left && gone {
+			return forgetErr
+		}
+	}
 	switch {
 	case err != nil:
 		return explainLoader(err)
@@ -38,4 +46,17 @@ func runDetach(_ context.Context, env *environment, args []string) error {
 		say(env.stderr, "took program %d off %s", holder.ID, *iface)
 	}
 	return nil
+}
+
+// forgetLeft removes what is left where the program is not there any more. What a daemon
+// that runs has pinned is its own.
+func forgetLeft(env *environment, iface, pins string) (left bool, err error) {
+	left, err = loader.Forget(iface, pins)
+	if errors.Is(err, loader.ErrPinsInUse) {
+		return false, nil
+	}
+	if left && err == nil {
+		say(env.stderr, "removed what an ended daemon had left of %s: pins, and the veths that it fed", iface)
+	}
+	return left, err
 }
