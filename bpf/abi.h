@@ -221,7 +221,7 @@ struct lost {
 
 /*
  * An output's account, without what the kernel counts: it grows with each packet that
- * is seen to, whatever becomes of the process. Form and use: mirror/book.go.
+ * is seen to, whatever becomes of the process. Form and use: books/book.go.
  */
 struct book {
 	__u64 delivered;        /* packets, without those on sheets */

@@ -4,13 +4,14 @@ import (
 	"maps"
 	"sync"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // account is an output's account that other goroutines may read. What it counts it
 // writes into the output's book too, but for the packets that a sheet counts.
 type account struct {
-	book   *mirror.Book // nil: there is none
+	book   *books.Book // nil: there is none
 	mu     sync.Mutex
 	counts mirror.OutputAccount
 	lostBy map[mirror.Session]uint64 // own losses over all files, for the statistics blocks
@@ -29,7 +30,7 @@ func (a *account) deliver(packets int) {
 }
 
 // deliverTo is deliver to a file that has a sheet.
-func (a *account) deliverTo(sheet *mirror.Sheet, packets int) {
+func (a *account) deliverTo(sheet *books.Sheet, packets int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.counts.Delivered += uint64(packets)

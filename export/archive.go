@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -36,8 +37,8 @@ type ArchiveOptions struct {
 	Keep    Keep
 	Owner   Owner
 	Command Command
-	Uploads Uploads      // is offered each complete file; nil: nobody is
-	Book    *mirror.Book // keeps the account; nil: it ends with the process
+	Uploads Uploads     // is offered each complete file; nil: nobody is
+	Book    *books.Book // keeps the account; nil: it ends with the process
 	Log     *slog.Logger
 }
 

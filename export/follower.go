@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -12,8 +13,8 @@ import (
 // may ask for what was lost.
 type Follower struct {
 	backlog *Backlog
-	slot    int          // of the output that it reads for
-	book    *mirror.Book // where what it loses is kept, nil for nowhere
+	slot    int         // of the output that it reads for
+	book    *books.Book // where what it loses is kept, nil for nowhere
 	ready   chan struct{}
 
 	// All that follows is guarded by the backlog's mutex.
@@ -40,7 +41,7 @@ func (p place) before(q place) bool {
 
 // NewFollower returns one that reads packets for the output in a slot, once it has
 // joined. What it loses it counts in a book, if there is one.
-func (b *Backlog) NewFollower(slot int, book *mirror.Book) *Follower {
+func (b *Backlog) NewFollower(slot int, book *books.Book) *Follower {
 	return &Follower{backlog: b, slot: slot, book: book, ready: make(chan struct{}, 1), lostOf: make(map[mirror.Session]uint64)}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -41,7 +42,7 @@ type PacketSender struct {
 
 	vectors  [sendRun]unix.Iovec
 	messages *[sendRun]message
-	flight   *mirror.Flight // has the messages, and counts; nil: nothing does
+	flight   *books.Flight // has the messages, and counts; nil: nothing does
 }
 
 // message is struct mmsghdr.
@@ -55,7 +56,7 @@ type message struct {
 // socket, which does not block and is the sender's from now on. An interface that is
 // not there or down is no error: the next Flush tells of it, and packets are lost until
 // Resume finds it up. book keeps the account; nil: it ends with the process.
-func NewPacketSender(iface string, fd int, book *mirror.Book) (*PacketSender, error) {
+func NewPacketSender(iface string, fd int, book *books.Book) (*PacketSender, error) {
 	s := &PacketSender{name: iface, fd: fd, account: account{book: book}, flight: book.NewFlight()}
 	if s.flight == nil {
 		s.messages = new([sendRun]message)

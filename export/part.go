@@ -7,7 +7,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/xdpeel/xdpeel/mirror"
+	"github.com/xdpeel/xdpeel/books"
 )
 
 // target is what a File needs of an *os.File.
@@ -30,10 +30,10 @@ type part struct {
 	hidden  bool   // it has hiddenEnd behind its name until then
 	suffix  int    // number in the path, 0 without
 	out     target
-	regular bool          // it can be cut back, and has nothing in it but what is written here
-	created bool          // it was not there before
-	info    os.FileInfo   // tells whether path still names it
-	sheet   *mirror.Sheet // counts what is in it; nil: nothing does
+	regular bool         // it can be cut back, and has nothing in it but what is written here
+	created bool         // it was not there before
+	info    os.FileInfo  // tells whether path still names it
+	sheet   *books.Sheet // counts what is in it; nil: nothing does
 }
 
 // hiddenEnd stands behind the name of a file that is not complete.

@@ -6,12 +6,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // sheets are those of an output's files, in its book.
 type sheets struct {
-	book   *mirror.Book // nil: there are none
+	book   *books.Book // nil: there are none
 	origin uint64
 }
 
@@ -23,13 +24,13 @@ func originOf(path string) uint64 {
 }
 
 // open returns the sheet of a file that was made, nil if there is none.
-func (s sheets) open(file *os.File) *mirror.Sheet { return s.of(file, s.book.Open) }
+func (s sheets) open(file *os.File) *books.Sheet { return s.of(file, s.book.Open) }
 
 // take returns the sheet of a file that an earlier process left, nil if there is none.
-func (s sheets) take(file *os.File) *mirror.Sheet { return s.of(file, s.book.Take) }
+func (s sheets) take(file *os.File) *books.Sheet { return s.of(file, s.book.Take) }
 
 // of returns the sheet that one of the book's methods has for a file.
-func (s sheets) of(file *os.File, find func(mirror.FileID, uint64) *mirror.Sheet) *mirror.Sheet {
+func (s sheets) of(file *os.File, find func(books.FileID, uint64) *books.Sheet) *books.Sheet {
 	if s.book == nil {
 		return nil
 	}
@@ -41,7 +42,7 @@ func (s sheets) of(file *os.File, find func(mirror.FileID, uint64) *mirror.Sheet
 }
 
 // identify tells what a descriptor refers to, or what a path names.
-func identify(fd int, path string) (id mirror.FileID, err error) {
+func identify(fd int, path string) (id books.FileID, err error) {
 	flags := 0
 	if path == "" {
 		flags = unix.AT_EMPTY_PATH
@@ -50,7 +51,7 @@ func identify(fd int, path string) (id mirror.FileID, err error) {
 	if err := unix.Statx(fd, path, flags|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_INO|unix.STATX_BTIME, &s); err != nil {
 		return id, &os.PathError{Op: "statx", Path: path, Err: err}
 	}
-	id = mirror.FileID{Device: unix.Mkdev(s.Dev_major, s.Dev_minor), Inode: s.Ino}
+	id = books.FileID{Device: unix.Mkdev(s.Dev_major, s.Dev_minor), Inode: s.Ino}
 	if s.Mask&unix.STATX_BTIME != 0 {
 		id.Born = uint64(s.Btime.Sec)*1e9 + uint64(s.Btime.Nsec)
 	}
@@ -81,7 +82,7 @@ func (p *publisher) settleNamed(left []named) {
 }
 
 // found are the files that the pattern names with an end behind their names.
-func (p *publisher) found(end string) map[mirror.FileID]bool {
+func (p *publisher) found(end string) map[books.FileID]bool {
 	files, err := p.pattern.find(end)
 	if err != nil {
 		p.log.Error("files of earlier runs cannot be looked for", "error", err, "hint", "see that xdpeel may read the directory")
@@ -89,8 +90,8 @@ func (p *publisher) found(end string) map[mirror.FileID]bool {
 	return identifyAll(files)
 }
 
-func identifyAll(files []named) map[mirror.FileID]bool {
-	ids := make(map[mirror.FileID]bool)
+func identifyAll(files []named) map[books.FileID]bool {
+	ids := make(map[books.FileID]bool)
 	for _, file := range files {
 		if id, err := identify(unix.AT_FDCWD, file.path); err == nil { // else it went away
 			ids[id] = true

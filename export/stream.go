@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -25,7 +26,7 @@ type StreamOptions struct {
 	VNIs        []uint32                    // that are wanted; nil: all
 	Filter      *mirror.Filter              // what is wanted of these; nil: all
 	Follower    *Follower                   // whose losses stand in the statistics
-	Book        *mirror.Book                // keeps the account; nil: it ends with the process
+	Book        *books.Book                 // keeps the account; nil: it ends with the process
 }
 
 // Stream writes pcapng to one reader, as it comes: the packets that the reader

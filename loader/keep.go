@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -21,14 +22,14 @@ type keep struct {
 	mappings [][]byte
 	notes    []bpf.XdpeelNote
 	takings  *takings
-	books    *mirror.Books
+	books    *books.Set
 }
 
-// The records of mirror's books are those of bpf/abi.h.
+// The records of books are those of bpf/abi.h.
 var (
-	_ [unsafe.Sizeof(bpf.XdpeelBook{})]byte   = [unsafe.Sizeof(mirror.BookRecord{})]byte{}
-	_ [unsafe.Sizeof(bpf.XdpeelSheet{})]byte  = [unsafe.Sizeof(mirror.SheetRecord{})]byte{}
-	_ [unsafe.Sizeof(bpf.XdpeelFlight{})]byte = [unsafe.Sizeof(mirror.FlightRecord{})]byte{}
+	_ [unsafe.Sizeof(bpf.XdpeelBook{})]byte   = [unsafe.Sizeof(books.BookRecord{})]byte{}
+	_ [unsafe.Sizeof(bpf.XdpeelSheet{})]byte  = [unsafe.Sizeof(books.SheetRecord{})]byte{}
+	_ [unsafe.Sizeof(bpf.XdpeelFlight{})]byte = [unsafe.Sizeof(books.FlightRecord{})]byte{}
 )
 
 // openKeep maps the maps. What a process before has left in them stays.
@@ -36,14 +37,14 @@ func openKeep(maps *bpf.XdpeelMaps, cpus int) (_ *keep, err error) {
 	k := new(keep)
 	k.notes, err = mapValues[bpf.XdpeelNote](k, maps.Notes, err)
 	words, err := mapValues[uint64](k, maps.Takings, err)
-	books, err := mapValues[mirror.BookRecord](k, maps.Books, err)
-	sheets, err := mapValues[mirror.SheetRecord](k, maps.Sheets, err)
-	flights, err := mapValues[mirror.FlightRecord](k, maps.Flights, err)
+	records, err := mapValues[books.BookRecord](k, maps.Books, err)
+	sheets, err := mapValues[books.SheetRecord](k, maps.Sheets, err)
+	flights, err := mapValues[books.FlightRecord](k, maps.Flights, err)
 	if err != nil {
 		return nil, errors.Join(err, k.close())
 	}
 	k.takings = openTakings(words, cpus)
-	k.books = mirror.OpenBooks(books, sheets, flights)
+	k.books = books.Open(records, sheets, flights)
 	return k, nil
 }
 
@@ -94,7 +95,7 @@ func (p *Program) Note(text []byte) error { return p.keep.note(text) }
 
 // Books are the accounts of outputs that outlive the process, with what processes
 // before have left in them. They last until Close.
-func (p *Program) Books() *mirror.Books { return p.keep.books }
+func (p *Program) Books() *books.Set { return p.keep.books }
 
 // Taken are the packets that any process has taken out of the rings, by the slots that
 // they name. It must not be called while a Reader reads.

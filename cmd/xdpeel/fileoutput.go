@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/mirror"
@@ -21,7 +22,7 @@ type fileOutput struct {
 
 // openFiles opens an output that writes capture files. What the follower loses
 // stands in their statistics.
-func openFiles(c config.Output, sessions sessionInfo, follower *export.Follower, book *mirror.Book, log *slog.Logger) (*fileOutput, error) {
+func openFiles(c config.Output, sessions sessionInfo, follower *export.Follower, book *books.Book, log *slog.Logger) (*fileOutput, error) {
 	if info, err := os.Stat(c.Path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", c.Path)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
@@ -100,7 +101,7 @@ func (s *outputs) openOutput(c config.Output, seed uint64, sessions sessionInfo)
 }
 
 // openSender opens an interface to send packets out of.
-func openSender(c config.Output, program *loader.Program, book *mirror.Book) (sink, error) {
+func openSender(c config.Output, program *loader.Program, book *books.Book) (sink, error) {
 	socket, err := program.PacketSocket()
 	if err != nil {
 		return nil, err

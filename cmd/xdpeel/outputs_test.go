@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/lab/labtest"
@@ -35,7 +36,7 @@ type outputsUnderTest struct {
 
 func newOutputsUnderTest(t *testing.T) *outputsUnderTest {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	backlog, register := export.NewBacklog(4<<20), newRegister(mirror.NewBooks(), nil, log)
+	backlog, register := export.NewBacklog(4<<20), newRegister(books.New(), nil, log)
 	backlog.Continue(mirror.SlotCounts{}, register.orphaned)
 	return &outputsUnderTest{newOutputs(nil, backlog, register, nil, log), t, t.TempDir()}
 }

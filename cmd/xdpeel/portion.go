@@ -3,6 +3,7 @@ package main
 import (
 	"sync"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -11,7 +12,7 @@ import (
 // output, less those that the output's own sampling leaves out. It counts both.
 type portion struct {
 	follower *export.Follower
-	book     *mirror.Book // nil: none keeps what is lost here
+	book     *books.Book // nil: none keeps what is lost here
 
 	mu         sync.Mutex // not held while packets are written, which may take long
 	share      export.Share

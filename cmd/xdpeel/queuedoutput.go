@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/mirror"
@@ -34,7 +35,7 @@ type queuedOutput struct {
 	failure guarded[error]    // why it takes no packets; nil while it does
 }
 
-func newQueuedOutput(c config.Output, seed uint64, follower *export.Follower, sink sink, book *mirror.Book, writes *export.Durations, log *slog.Logger) *queuedOutput {
+func newQueuedOutput(c config.Output, seed uint64, follower *export.Follower, sink sink, book *books.Book, writes *export.Durations, log *slog.Logger) *queuedOutput {
 	o := &queuedOutput{
 		portion: portion{follower: follower, book: book, share: export.Share{Slot: c.Slot, Sample: c.Sample, Snap: c.Snap, Seed: seed}},
 		config:  c, log: log.With("output", c.Name), sink: sink, writes: writes,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -18,7 +19,7 @@ import (
 // A register has a lock of its own, and may be asked while others are held.
 type register struct {
 	log   *slog.Logger
-	books *mirror.Books
+	books *books.Set
 	note  func(text []byte) error // keeps it
 
 	mu      sync.Mutex
@@ -37,7 +38,7 @@ type entry struct {
 	Owned  map[int]mirror.OutputAccount `json:"owned"`
 	Kernel mirror.OutputAccount         `json:"kernel"`
 
-	book *mirror.Book
+	book *books.Book
 }
 
 // tenure is the time in which all packets for a slot are offered to a name.
@@ -46,8 +47,8 @@ type tenure struct {
 	Times uint64 `json:"times"` // how often each is offered: once to each reader
 }
 
-func newRegister(books *mirror.Books, note func([]byte) error, log *slog.Logger) *register {
-	return &register{books: books, note: note, log: log}
+func newRegister(set *books.Set, note func([]byte) error, log *slog.Logger) *register {
+	return &register{books: set, note: note, log: log}
 }
 
 // readRegister reads what a daemon has noted.
@@ -101,7 +102,7 @@ func (r *register) restore(entries []*entry, taken mirror.SlotCounts) {
 }
 
 // book returns the book of a name.
-func (r *register) book(name string) *mirror.Book {
+func (r *register) book(name string) *books.Book {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.entryOf(name).book

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/xdpeel/xdpeel/books"
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
 	"github.com/xdpeel/xdpeel/mirror"
@@ -109,7 +110,7 @@ func (o *socketOutput) miss(packets uint64) {
 	o.book().Lose(mirror.LossNoReader, int(packets))
 }
 
-func (o *socketOutput) book() *mirror.Book { return o.register.book(o.config.Name) }
+func (o *socketOutput) book() *books.Book { return o.register.book(o.config.Name) }
 
 // welcome takes readers until the listener is closed.
 func (o *socketOutput) welcome(listener *net.UnixListener) {

@@ -1,6 +1,10 @@
-package mirror
+package books
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/xdpeel/xdpeel/mirror"
+)
 
 // SheetRecord is struct sheet of bpf/abi.h.
 type SheetRecord struct {
@@ -82,7 +86,7 @@ func (s *Sheet) Settle() {
 }
 
 // Lose moves the packets to those that are lost: the file is gone, or no good.
-func (s *Sheet) Lose(reason Loss) {
+func (s *Sheet) Lose(reason mirror.Loss) {
 	if !s.isOpen() {
 		return
 	}

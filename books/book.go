@@ -1,4 +1,4 @@
-package mirror
+package books
 
 import (
 	"bytes"
@@ -7,16 +7,17 @@ import (
 	"sync/atomic"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // BookRecord is struct book of bpf/abi.h.
 type BookRecord struct {
 	Delivered uint64
-	Lost      [abi.LimitReasons]LostRecord
+	Lost      [abi.LimitReasons]lostRecord
 }
 
-// LostRecord is struct lost of bpf/abi.h.
-type LostRecord struct {
+// lostRecord is struct lost of bpf/abi.h.
+type lostRecord struct {
 	Reason  [16]byte
 	Packets uint64
 }
@@ -28,12 +29,12 @@ type LostRecord struct {
 //
 // Any goroutine may call its methods. Those of a nil Book do nothing.
 type Book struct {
-	books  *Books
+	books  *Set
 	record *BookRecord
 	number uint64 // its index, from 1
 
 	mu     sync.Mutex
-	places map[Loss]*LostRecord
+	places map[mirror.Loss]*lostRecord
 	before inherited
 }
 
@@ -41,17 +42,17 @@ type Book struct {
 type inherited struct {
 	offered   uint64
 	delivered uint64 // without what is on sheets
-	lost      map[Loss]uint64
+	lost      map[mirror.Loss]uint64
 	left      map[*Sheet]bool // of files that they did not complete; true: somebody has it
 }
 
-func newBook(books *Books, record *BookRecord, number uint64) *Book {
-	b := &Book{books: books, record: record, number: number, places: make(map[Loss]*LostRecord)}
-	b.before = inherited{lost: make(map[Loss]uint64), left: make(map[*Sheet]bool)}
+func newBook(books *Set, record *BookRecord, number uint64) *Book {
+	b := &Book{books: books, record: record, number: number, places: make(map[mirror.Loss]*lostRecord)}
+	b.before = inherited{lost: make(map[mirror.Loss]uint64), left: make(map[*Sheet]bool)}
 	b.before.delivered = record.Delivered
 	for i := range record.Lost {
 		place := &record.Lost[i]
-		if reason := Loss(bytes.TrimRight(place.Reason[:], "\x00")); reason != "" {
+		if reason := mirror.Loss(bytes.TrimRight(place.Reason[:], "\x00")); reason != "" {
 			b.places[reason] = place
 			b.before.lost[reason] = place.Packets
 		}
@@ -70,7 +71,7 @@ func (b *Book) Deliver(packets int) {
 }
 
 // Lose counts packets as lost.
-func (b *Book) Lose(reason Loss, packets int) {
+func (b *Book) Lose(reason mirror.Loss, packets int) {
 	if b == nil || packets == 0 {
 		return
 	}
@@ -79,7 +80,7 @@ func (b *Book) Lose(reason Loss, packets int) {
 	b.lose(reason, uint64(packets))
 }
 
-func (b *Book) lose(reason Loss, packets uint64) {
+func (b *Book) lose(reason mirror.Loss, packets uint64) {
 	place := b.places[reason]
 	for i := 0; place == nil && i < len(b.record.Lost); i++ {
 		if free := &b.record.Lost[i]; free.Reason[0] == 0 {
@@ -94,7 +95,7 @@ func (b *Book) lose(reason Loss, packets uint64) {
 }
 
 // Add counts packets as offered and lost that nobody else knows to be offered.
-func (b *Book) Add(reason Loss, packets uint64) {
+func (b *Book) Add(reason mirror.Loss, packets uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lose(reason, packets)
@@ -112,10 +113,10 @@ func (b *Book) Inherit(offered uint64) {
 
 // Before is the account that processes before have left, and what was added to it. It
 // changes as their files are recovered.
-func (b *Book) Before() OutputAccount {
+func (b *Book) Before() mirror.OutputAccount {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	account := OutputAccount{Delivered: b.before.delivered, Lost: maps.Clone(b.before.lost)}
+	account := mirror.OutputAccount{Delivered: b.before.delivered, Lost: maps.Clone(b.before.lost)}
 	for sheet := range b.before.left {
 		account.Delivered += sheet.record.Packets
 	}
@@ -124,7 +125,7 @@ func (b *Book) Before() OutputAccount {
 		known += n
 	}
 	account.Offered = max(known, b.before.offered)
-	account.Lose(LossKilled, account.Offered-known)
+	account.Lose(mirror.LossKilled, account.Offered-known)
 	return account
 }
 

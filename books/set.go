@@ -1,4 +1,8 @@
-package mirror
+// Package books keeps the accounts of outputs where they outlive the process that
+// counts: in memory that somebody else provides, in which each store is of one number,
+// or becomes valid by the last one. A process may be killed between any two stores, and
+// its successor still counts each packet once.
+package books
 
 import (
 	"sync"
@@ -7,8 +11,8 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 )
 
-// Books are the accounts of outputs, in memory that outlives the process.
-type Books struct {
+// Set is the books of all outputs.
+type Set struct {
 	records []BookRecord
 	sheets  []SheetRecord
 	flights []FlightRecord
@@ -19,15 +23,15 @@ type Books struct {
 	wings []uint64 // numbers of flights that nobody has
 }
 
-// NewBooks returns books in memory of their own.
-func NewBooks() *Books {
-	return OpenBooks(make([]BookRecord, abi.LimitBooks), make([]SheetRecord, abi.LimitSheets), make([]FlightRecord, abi.LimitFlights))
+// New returns books in memory of their own.
+func New() *Set {
+	return Open(make([]BookRecord, abi.LimitBooks), make([]SheetRecord, abi.LimitSheets), make([]FlightRecord, abi.LimitFlights))
 }
 
-// OpenBooks returns the books that are kept in some memory, in which a process before
+// Open returns the books that are kept in some memory, in which a process before
 // may have been killed at any instant. The memory has to last as long as the books.
-func OpenBooks(records []BookRecord, sheets []SheetRecord, flights []FlightRecord) *Books {
-	s := &Books{records: records, sheets: sheets, flights: flights, books: make([]*Book, len(records))}
+func Open(records []BookRecord, sheets []SheetRecord, flights []FlightRecord) *Set {
+	s := &Set{records: records, sheets: sheets, flights: flights, books: make([]*Book, len(records))}
 	for i := range sheets {
 		if r := &sheets[i]; r.Book > uint64(len(records)) || r.Total != 0 {
 			s.finish(r)
@@ -49,7 +53,7 @@ func OpenBooks(records []BookRecord, sheets []SheetRecord, flights []FlightRecor
 }
 
 // finish moves what is on a sheet, as far as a process had not that was killed at it.
-func (s *Books) finish(r *SheetRecord) {
+func (s *Set) finish(r *SheetRecord) {
 	if r.Book != 0 && r.Book <= uint64(len(s.records)) && r.Total != 0 {
 		atomic.StoreUint64(&s.records[r.Book-1].Delivered, r.Total)
 	}
@@ -57,7 +61,7 @@ func (s *Books) finish(r *SheetRecord) {
 }
 
 // land moves what a sender has sent, who is not there any more.
-func (s *Books) land(r *SheetRecord) {
+func (s *Set) land(r *SheetRecord) {
 	if n := r.Flight; n > 0 && n <= uint64(len(s.flights)) {
 		atomic.StoreUint64(&r.Packets, s.flights[n-1].landed(r.Packets))
 		atomic.StoreUint64(&s.flights[n-1].UnderWay, 0)
@@ -67,7 +71,7 @@ func (s *Books) land(r *SheetRecord) {
 }
 
 // Take opens the book with an index, as a process before has left it.
-func (s *Books) Take(index int) *Book {
+func (s *Set) Take(index int) *Book {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := newBook(s, &s.records[index], uint64(index)+1)
@@ -82,7 +86,7 @@ func (s *Books) Take(index int) *Book {
 
 // New opens an empty book, which takes the place of one that nobody has taken. full:
 // all are in use.
-func (s *Books) New() (b *Book, index int, full bool) {
+func (s *Set) New() (b *Book, index int, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for index := range s.records {
@@ -96,13 +100,13 @@ func (s *Books) New() (b *Book, index int, full bool) {
 }
 
 // Drop gives up the book with an index, and what is on its sheets.
-func (s *Books) Drop(index int) {
+func (s *Set) Drop(index int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.books[index] = nil
 }
 
-func (s *Books) clear(index int) {
+func (s *Set) clear(index int) {
 	s.records[index] = BookRecord{}
 	for i := range s.sheets {
 		if s.sheets[i].Book == uint64(index)+1 {
@@ -113,7 +117,7 @@ func (s *Books) clear(index int) {
 }
 
 // open returns a sheet of a book, nil if there is none left.
-func (s *Books) open(b *Book, record SheetRecord) *Sheet {
+func (s *Set) open(b *Book, record SheetRecord) *Sheet {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.free)
@@ -128,7 +132,7 @@ func (s *Books) open(b *Book, record SheetRecord) *Sheet {
 }
 
 // takeBack has a sheet used again.
-func (s *Books) takeBack(r *SheetRecord) {
+func (s *Set) takeBack(r *SheetRecord) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := r.Flight; n > 0 {
@@ -138,14 +142,14 @@ func (s *Books) takeBack(r *SheetRecord) {
 }
 
 // giveBack has a flight used again.
-func (s *Books) giveBack(number uint64) {
+func (s *Set) giveBack(number uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wings = append(s.wings, number)
 }
 
 // wing returns the number of a flight that nobody has; 0: there is none.
-func (s *Books) wing() uint64 {
+func (s *Set) wing() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.wings)

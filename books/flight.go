@@ -1,4 +1,4 @@
-package mirror
+package books
 
 import (
 	"encoding/binary"
@@ -7,8 +7,8 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 )
 
-// messageBytes is the length of struct mmsghdr, in which the kernel writes at
-// messageTaken how many bytes it has taken.
+// messageBytes is the length of struct mmsghdr on 64-bit machines (sendmmsg(2)), in
+// which the kernel writes at messageTaken how many bytes it has taken.
 const (
 	messageBytes = 64
 	messageTaken = 56

@@ -1,4 +1,4 @@
-package mirror
+package books
 
 import (
 	"encoding/binary"
@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // memory outlives the processes of a test.
@@ -21,7 +22,7 @@ func newMemory() *memory {
 }
 
 // open is what a process does that begins, whatever became of the one before.
-func (m *memory) open() *Books { return OpenBooks(m.books, m.sheets, m.flights) }
+func (m *memory) open() *Set { return Open(m.books, m.sheets, m.flights) }
 
 // succeed returns the first book as a successor finds it, that knows how many packets
 // were offered.
@@ -31,9 +32,9 @@ func (m *memory) succeed(offered uint64) *Book {
 	return b
 }
 
-func checkBefore(t *testing.T, b *Book, delivered uint64, lost map[Loss]uint64) {
+func checkBefore(t *testing.T, b *Book, delivered uint64, lost map[mirror.Loss]uint64) {
 	t.Helper()
-	want := OutputAccount{Delivered: delivered, Lost: lost, Offered: delivered}
+	want := mirror.OutputAccount{Delivered: delivered, Lost: lost, Offered: delivered}
 	for _, n := range lost {
 		want.Offered += n
 	}
@@ -50,14 +51,14 @@ func TestBookOutlivesProcess(t *testing.T) {
 		t.Fatalf("index %d of new books, full %v", index, full)
 	}
 	b.Deliver(5)
-	b.Lose(LossDiskFull, 2)
-	b.Lose(LossQueueFull, 3)
+	b.Lose(mirror.LossDiskFull, 2)
+	b.Lose(mirror.LossQueueFull, 3)
 	next := m.succeed(17)
-	checkBefore(t, next, 5, map[Loss]uint64{LossDiskFull: 2, LossQueueFull: 3, LossKilled: 7})
-	next.Add(LossOutputClosed, 4)
+	checkBefore(t, next, 5, map[mirror.Loss]uint64{mirror.LossDiskFull: 2, mirror.LossQueueFull: 3, mirror.LossKilled: 7})
+	next.Add(mirror.LossOutputClosed, 4)
 	next.Deliver(10) // of its own, which it counts itself
-	checkBefore(t, next, 5, map[Loss]uint64{LossDiskFull: 2, LossQueueFull: 3, LossKilled: 7, LossOutputClosed: 4})
-	checkBefore(t, m.succeed(17+4+10), 15, map[Loss]uint64{LossDiskFull: 2, LossQueueFull: 3, LossKilled: 7, LossOutputClosed: 4})
+	checkBefore(t, next, 5, map[mirror.Loss]uint64{mirror.LossDiskFull: 2, mirror.LossQueueFull: 3, mirror.LossKilled: 7, mirror.LossOutputClosed: 4})
+	checkBefore(t, m.succeed(17+4+10), 15, map[mirror.Loss]uint64{mirror.LossDiskFull: 2, mirror.LossQueueFull: 3, mirror.LossKilled: 7, mirror.LossOutputClosed: 4})
 }
 
 // The packets of a file that was not complete are those that are in it.
@@ -74,7 +75,7 @@ func TestSheets(t *testing.T) {
 	complete.Count(1) // does nothing any more
 
 	next := m.succeed(1200)
-	checkBefore(t, next, 1100, map[Loss]uint64{LossKilled: 100})
+	checkBefore(t, next, 1100, map[mirror.Loss]uint64{mirror.LossKilled: 100})
 	if next.Take(files[0], 98) != nil || next.Take(FileID{1, 10, 101}, 99) != nil {
 		t.Error("a sheet of another file is taken")
 	}
@@ -83,14 +84,14 @@ func TestSheets(t *testing.T) {
 	if next.Take(files[0], 99) != nil {
 		t.Error("a sheet is taken twice")
 	}
-	checkBefore(t, next, 1103, map[Loss]uint64{LossKilled: 97})
+	checkBefore(t, next, 1103, map[mirror.Loss]uint64{mirror.LossKilled: 97})
 	more.Settle()
 	less := next.Take(files[1], 99)
 	less.Recount(0)
 	less.Discard()
 	gone := next.Take(files[2], 99)
-	gone.Lose(LossFileRemoved)
-	want := map[Loss]uint64{LossFileRemoved: 30, LossKilled: 117}
+	gone.Lose(mirror.LossFileRemoved)
+	want := map[mirror.Loss]uint64{mirror.LossFileRemoved: 30, mirror.LossKilled: 117}
 	checkBefore(t, next, 1053, want)
 	if left := next.TakeAll(99); len(left) != 1 || left[0].File() != files[3] {
 		t.Errorf("%d sheets are left, want that of one file", len(left))
@@ -113,12 +114,12 @@ func TestSheetIsSettledOnce(t *testing.T) {
 			i := len(m.sheets) - 1 // which is given out first
 			kill(&m.books[0], &m.sheets[i])
 			next := m.succeed(60)
-			checkBefore(t, next, 50, map[Loss]uint64{LossKilled: 10})
+			checkBefore(t, next, 50, map[mirror.Loss]uint64{mirror.LossKilled: 10})
 			if next.Take(FileID{1, 2, 3}, 4) != nil {
 				t.Error("a sheet is there whose packets the book has")
 			}
 			next.Open(FileID{5, 6, 7}, 4).Count(1)
-			checkBefore(t, m.succeed(61), 51, map[Loss]uint64{LossKilled: 10})
+			checkBefore(t, m.succeed(61), 51, map[mirror.Loss]uint64{mirror.LossKilled: 10})
 		})
 	}
 }
@@ -145,25 +146,25 @@ func TestFlight(t *testing.T) {
 		copy(copied.flights, m.flights)
 		return copied
 	}
-	checkBefore(t, snapshot().succeed(74), 64, map[Loss]uint64{LossKilled: 10})
+	checkBefore(t, snapshot().succeed(74), 64, map[mirror.Loss]uint64{mirror.LossKilled: 10})
 	take(7)
-	checkBefore(t, snapshot().succeed(74), 71, map[Loss]uint64{LossKilled: 3})
+	checkBefore(t, snapshot().succeed(74), 71, map[mirror.Loss]uint64{mirror.LossKilled: 3})
 	f.Sheet().Count(7)
-	checkBefore(t, snapshot().succeed(74), 71, map[Loss]uint64{LossKilled: 3})
+	checkBefore(t, snapshot().succeed(74), 71, map[mirror.Loss]uint64{mirror.LossKilled: 3})
 	f.End()
-	checkBefore(t, snapshot().succeed(74), 71, map[Loss]uint64{LossKilled: 3})
+	checkBefore(t, snapshot().succeed(74), 71, map[mirror.Loss]uint64{mirror.LossKilled: 3})
 	f.Close()
-	checkBefore(t, m.succeed(74), 71, map[Loss]uint64{LossKilled: 3})
+	checkBefore(t, m.succeed(74), 71, map[mirror.Loss]uint64{mirror.LossKilled: 3})
 }
 
 // A book has room for every reason there is.
 func TestReasonsFit(t *testing.T) {
 	places := len(BookRecord{}.Lost)
-	if len(Losses()) > places {
-		t.Errorf("%d reasons, a book has room for %d", len(Losses()), places)
+	if len(mirror.Losses()) > places {
+		t.Errorf("%d reasons, a book has room for %d", len(mirror.Losses()), places)
 	}
-	for _, reason := range Losses() {
-		if len(reason) > len(LostRecord{}.Reason) {
+	for _, reason := range mirror.Losses() {
+		if len(reason) > len(lostRecord{}.Reason) {
 			t.Errorf("%s is longer than a book can name", reason)
 		}
 	}
