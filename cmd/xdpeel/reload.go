@@ -27,7 +27,7 @@ func (d *daemon) reload(asked time.Time) {
 		}
 	})
 	if err != nil {
-		hint := cmp.Or(hintOf(explainLoader(err)), "`xdpeel config check "+d.path+"` says what is wrong with the file")
+		hint := d.reloadRemedy(err)
 		for complaint := range strings.SplitSeq(err.Error(), "\n") {
 			d.log.Error("configuration not reloaded: the one before stays in effect", "error", complaint, "hint", hint)
 		}
@@ -38,6 +38,15 @@ func (d *daemon) reload(asked time.Time) {
 	d.logNotes(next)
 }
 
+// reloadRemedy says what to do about a reload that was refused. Not every mistake can be
+// seen in the file.
+func (d *daemon) reloadRemedy(err error) string {
+	if errors.As(err, new(config.Complaints)) {
+		return "`xdpeel config check " + d.path + "` says what is wrong with the file"
+	}
+	return cmp.Or(hintOf(explainKept(err)), "mend what it names, and reload again")
+}
+
 // change puts the configuration in the file into effect, all of it or nothing.
 func (d *daemon) change() (*config.Config, error) {
 	next, err := loadRunnable(d.path, d.outputs.slots())
@@ -45,7 +54,7 @@ func (d *daemon) change() (*config.Config, error) {
 		return nil, err
 	}
 	if err := checkChange(d.current().config, next); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.path, err)
+		return nil, hinted(fmt.Errorf("%s: %w", d.path, err), "put the old value back, or restart xdpeel")
 	}
 	opened, err := d.outputs.open(next, d)
 	if err != nil {

@@ -78,10 +78,10 @@ func (d *runningDaemon) checkBadReloads(t *testing.T) {
 	t.Helper()
 	for _, test := range []struct{ name, text, want string }{
 		{"wrong key", daemonConfig("session: []\n"), `xdpeel.yaml:4:1: `},
-		{"missing filter", daemonConfig("sessions: [{vni: 5, filter: nonesuch}]\n"), `filter \"nonesuch\" is not there`},
-		{"other interface", "interfaces: [eth9]\non_exit: detach\nhttp: 127.0.0.1:0\n" + everything, "interfaces cannot change while xdpeel runs: restart it"},
+		{"missing filter", daemonConfig("sessions: [{vni: 5, filter: nonesuch}]\n"), `filter \"nonesuch\" is not there; there is none" hint="` + "`xdpeel config check "},
+		{"other interface", "interfaces: [eth9]\non_exit: detach\nhttp: 127.0.0.1:0\n" + everything, "interfaces cannot change while xdpeel runs: restart it\" hint=\"put the old value back, or restart xdpeel\""},
 		{"other ports", daemonConfig("ports: {vxlan: [1]}\nmode: generic\n" + everything), "mode, ports cannot change"},
-		{"unopenable output", daemonConfig(`outputs: {new: {type: pcapng, path: DIR/new.pcapng}, x: {type: pcapng, path: DIR/no/x.pcapng}}`), "no such file or directory"},
+		{"unopenable output", daemonConfig(`outputs: {new: {type: pcapng, path: DIR/new.pcapng}, x: {type: pcapng, path: DIR/no/x.pcapng}}`), "no such file or directory\" hint=\"mend what it names, and reload again\""},
 		{"unopenable veth", daemonConfig(`outputs: {x: {type: veth, interface: lo, peer: b}}`), "an interface of that name is not xdpeel's"},
 	} {
 		before := strings.Count(d.stderr.String(), "not reloaded")
