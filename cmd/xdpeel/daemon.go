@@ -81,8 +81,8 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 // summary is a line for the service manager's status.
 func (d *daemon) summary() string {
 	c := d.current()
-	return fmt.Sprintf("%s on %s, generation %d: %d sessions, %d outputs",
-		c.config.Mode, strings.Join(c.config.Interfaces, ", "), c.generation, len(c.config.Policy.Sessions), len(c.config.Outputs))
+	return fmt.Sprintf("%s on %s, generation %d: %s",
+		c.config.Mode, strings.Join(c.config.Interfaces, ", "), c.generation, countConfig(c.config))
 }
 
 // run pumps packets and serves the operator until ctx is done or the rings cannot be

@@ -73,7 +73,7 @@ func TestNotify(t *testing.T) {
 	m := newManager(t)
 	d := newWire(t).run(t, "drain: 2ms\n"+everything)
 	labtest.Eventually(t, "ready", func() bool {
-		return m.said("READY=1\nSTATUS=auto on far, generation 1: 1 sessions, 1 outputs")
+		return m.said("READY=1\nSTATUS=auto on far, generation 1: 1 session, 0 filters, 0 rules, 1 output")
 	})
 	labtest.Eventually(t, "alive", func() bool { return m.said("WATCHDOG=1") })
 	d.reload(t, "drain: 1ms\n"+everything, "configuration reloaded")
