@@ -16,7 +16,7 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-var comparable = cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})
+var byValue = cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})
 
 // parse reads a text that has to be right.
 func parse(t *testing.T, text string) *Config {
@@ -74,7 +74,7 @@ func TestContract(t *testing.T) {
 		Files: []string{filepath.Join("testdata", "contract.yaml"), filepath.Join("testdata", "filters.json")},
 		Notes: []string{filepath.Join("testdata", "contract.yaml") + ":12:14: snaplen does not cut what goes to a veth"},
 	}
-	if diff := cmp.Diff(want, got, comparable, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, got, byValue, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
 	if expressed := got.Filters["all-web"]; len(expressed.Ingress) == 0 || len(expressed.Egress) == 0 {
@@ -128,7 +128,7 @@ outputs: {a: {type: pcap, path: x}, b: {type: veth, interface: v, peer: w}, c: {
 			{VNI: 12345},
 		},
 	}
-	if diff := cmp.Diff(want, c.Policy, comparable); diff != "" {
+	if diff := cmp.Diff(want, c.Policy, byValue); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]uint16{4789, 8472}, c.Judge.VXLANPorts); diff != "" || len(c.Judge.GENEVEPorts) != 0 || c.Judge.GENEVEPorts == nil {
@@ -184,7 +184,7 @@ outputs:
 			},
 		}},
 	}
-	if diff := cmp.Diff(want, c.Outputs, comparable); diff != "" {
+	if diff := cmp.Diff(want, c.Outputs, byValue); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -206,7 +206,7 @@ filters:
 		{Number: 3, Accept: true, DestinationPorts: mirror.Ports{Given: true}},
 		{Number: 9, Protocol: mirror.Protocol{Number: 58, Given: true}, Source: netip.MustParsePrefix("2001:db8::1/128")},
 	}
-	if diff := cmp.Diff(want, c.Filters["f"].Ingress, comparable); diff != "" {
+	if diff := cmp.Diff(want, c.Filters["f"].Ingress, byValue); diff != "" {
 		t.Error(diff)
 	}
 }

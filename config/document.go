@@ -151,6 +151,17 @@ func (r *reader) list(n *yaml.Node, name, example string) []*yaml.Node {
 	return n.Content
 }
 
+// firstLines are the lines, from 1, where values stand that may be there but once.
+type firstLines[V comparable] map[V]int
+
+// note notes a value's place, and returns the line where it stood before, 0 if nowhere.
+func (l firstLines[V]) note(value V, at *yaml.Node) (before int) {
+	if before = l[value]; before == 0 {
+		l[value] = at.Line
+	}
+	return before
+}
+
 // entry is a name with what it stands for.
 type entry struct {
 	name        string
@@ -168,18 +179,17 @@ func (r *reader) entries(n *yaml.Node, what string) []entry {
 		return nil
 	}
 	var entries []entry
-	lines := make(map[string]int)
+	lines := make(firstLines[string])
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
 		text, ok := r.text(r.resolve(name), "the name of the "+what)
 		if !ok {
 			continue
 		}
-		if lines[text] != 0 {
-			r.complain(name, "%s %q is there twice, first in line %d", what, text, lines[text])
+		if first := lines.note(text, name); first != 0 {
+			r.complain(name, "%s %q is there twice, first in line %d", what, text, first)
 			continue
 		}
-		lines[text] = name.Line
 		entries = append(entries, entry{text, name, r.resolve(value)})
 	}
 	return entries

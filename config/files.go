@@ -2,7 +2,6 @@ package config
 
 import (
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -68,7 +67,7 @@ var fileKeys = []key[Output]{
 	}},
 	{"owner", func(r *reader, n *yaml.Node, o *Output) { o.Files.Owner, _ = r.text(n, "owner") }},
 	{"group", func(r *reader, n *yaml.Node, o *Output) { o.Files.Group, _ = r.text(n, "group") }},
-	{"mode", readFileMode},
+	{"mode", func(r *reader, n *yaml.Node, o *Output) { o.Files.Mode = r.permissions(n, "a file, as 0640") }},
 	{"s3", readS3},
 	sampleKey, snapKey,
 }
@@ -93,19 +92,6 @@ func readOnRotate(r *reader, n *yaml.Node, o *Output) {
 	if arguments := o.Files.OnRotate.List(); len(arguments) > 0 && !strings.HasPrefix(arguments[0], "/") {
 		r.complain(n, "on_rotate %q is not the whole path of a program", arguments[0])
 	}
-}
-
-func readFileMode(r *reader, n *yaml.Node, o *Output) {
-	text, ok := r.text(n, "mode")
-	if !ok {
-		return
-	}
-	mode, err := strconv.ParseUint(text, 8, 32)
-	if err != nil || mode == 0 || mode > 0o777 {
-		r.complain(n, "mode %q is not one of a file, as 0640", text)
-		return
-	}
-	o.Files.Mode = os.FileMode(mode)
 }
 
 // checkFiles complains of keys that contradict each other.

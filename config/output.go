@@ -157,14 +157,6 @@ func readSendingInterface(r *reader, n *yaml.Node, o *Output) {
 	}
 }
 
-// limited reads a small number.
-func (r *reader) limited(n *yaml.Node, name string, low, high uint64, otherwise int) int {
-	if number, ok := r.number(n, name, low, high); ok {
-		return int(number)
-	}
-	return otherwise
-}
-
 // takeSlots gives each output a slot: the one it had, else a fresh one, else one of
 // an output that is gone. Packets of that one may still be on their way.
 func (r *reader) takeSlots(entries []entry) {

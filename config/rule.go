@@ -56,17 +56,15 @@ func (r *reader) readRules(n *yaml.Node, direction string) []mirror.Rule {
 		return nil
 	}
 	rules := make([]mirror.Rule, 0, len(elements))
-	lines := make(map[int]int, len(elements)) // where each number stands
+	lines := make(firstLines[int], len(elements))
 	for _, element := range elements {
 		rule := rule{at: r.resolve(element)}
 		if !readMapping(r, element, "a rule", ruleKeys, &rule) {
 			continue
 		}
 		r.checkRule(r.resolve(element), &rule)
-		if first := lines[rule.Number]; first != 0 && rule.Number != 0 {
+		if first := lines.note(rule.Number, rule.at); first != 0 && rule.Number != 0 { // 0: as was complained of
 			r.complain(rule.at, "rule %d is there twice, first in line %d", rule.Number, first)
-		} else {
-			lines[rule.Number] = rule.at.Line
 		}
 		rules = append(rules, rule.Rule)
 	}

@@ -75,10 +75,3 @@ func readS3(r *reader, n *yaml.Node, o *Output) {
 		r.complain(n, "s3 needs the key bucket")
 	}
 }
-
-// yes reads a choice of two.
-func (r *reader) yes(n *yaml.Node, name string) bool {
-	word := "false"
-	choose(r, n, name, &word, "true", "false")
-	return word == "true"
-}

@@ -46,13 +46,7 @@ func (r *reader) readSessions() {
 		r.complain(r.sessions, "sessions has %d; at most %d are known", len(elements), abi.LimitSessions)
 		return
 	}
-	type identity struct {
-		vni    uint32
-		any    bool
-		source netip.Addr
-	}
-	identities := make(map[identity]int) // the lines of the sessions, and below of their names
-	lines := make(map[string]int)
+	seen := sessionsSeen{make(firstLines[identity]), make(firstLines[string])}
 	for _, element := range elements {
 		s := session{}
 		if !readMapping(r, element, "a session", sessionKeys, &s) {
@@ -62,21 +56,36 @@ func (r *reader) readSessions() {
 			s.Outputs = r.allOutputs()
 		}
 		r.checkVeths(&s)
-		if !r.checkSession(r.resolve(element), &s) {
-			continue
+		if r.checkSession(r.resolve(element), &s) {
+			r.checkTwice(seen, &s)
+			r.config.Policy.Sessions = append(r.config.Policy.Sessions, s.SessionPolicy)
 		}
-		id := identity{s.VNI, s.AnyVNI, s.Source}
-		if first := identities[id]; first != 0 {
-			r.complain(s.vni, "%s is there twice, first in line %d", s.title(), first)
-		} else {
-			identities[id] = s.vni.Line
-		}
-		if s.Name != "" && lines[s.Name] != 0 {
-			r.complain(s.name, "name %q is there twice, first in line %d", s.Name, lines[s.Name])
-		} else if s.Name != "" {
-			lines[s.Name] = s.name.Line
-		}
-		r.config.Policy.Sessions = append(r.config.Policy.Sessions, s.SessionPolicy)
+	}
+}
+
+// identity is what tells a session from others.
+type identity struct {
+	vni    uint32
+	any    bool
+	source netip.Addr
+}
+
+// sessionsSeen is what the sessions before have taken.
+type sessionsSeen struct {
+	identities firstLines[identity]
+	names      firstLines[string]
+}
+
+// checkTwice complains of a session, or a session's name, that is there already.
+func (r *reader) checkTwice(seen sessionsSeen, s *session) {
+	if first := seen.identities.note(identity{s.VNI, s.AnyVNI, s.Source}, s.vni); first != 0 {
+		r.complain(s.vni, "%s is there twice, first in line %d", s.title(), first)
+	}
+	if s.Name == "" {
+		return
+	}
+	if first := seen.names.note(s.Name, s.name); first != 0 {
+		r.complain(s.name, "name %q is there twice, first in line %d", s.Name, first)
 	}
 }
 

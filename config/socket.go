@@ -2,7 +2,6 @@ package config
 
 import (
 	"os"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -27,15 +26,7 @@ var socketKeys = []key[Output]{
 	typeKey,
 	{"path", readSocketPath},
 	{"group", func(r *reader, n *yaml.Node, o *Output) { o.Socket.Group, _ = r.text(n, "group") }},
-	{"mode", func(r *reader, n *yaml.Node, o *Output) {
-		text, ok := r.text(n, "mode")
-		mode, err := strconv.ParseUint(text, 8, 32)
-		if ok && (err != nil || mode == 0 || mode > 0o777) {
-			r.complain(n, "mode %q is not one of a socket, as 0660", text)
-			return
-		}
-		o.Socket.Mode = os.FileMode(mode)
-	}},
+	{"mode", func(r *reader, n *yaml.Node, o *Output) { o.Socket.Mode = r.permissions(n, "a socket, as 0660") }},
 	{"readers", func(r *reader, n *yaml.Node, o *Output) {
 		o.Socket.Readers = r.limited(n, "readers", 1, maxReaders, o.Socket.Readers)
 	}},

@@ -89,16 +89,17 @@ func (r *reader) interfaceName(n *yaml.Node, name string) (string, bool) {
 }
 
 func readInterfaces(r *reader, n *yaml.Node, c *Config) {
-	lines := make(map[string]int)
+	lines := make(firstLines[string])
 	for _, element := range r.list(n, "interfaces", "[ens5]") {
 		name, ok := r.interfaceName(r.resolve(element), "interface")
-		switch {
-		case ok && lines[name] != 0:
-			r.complain(element, "interface %q is there twice, first in line %d", name, lines[name])
-		case ok:
-			lines[name] = element.Line
-			c.Interfaces = append(c.Interfaces, name)
+		if !ok {
+			continue
 		}
+		if first := lines.note(name, element); first != 0 {
+			r.complain(element, "interface %q is there twice, first in line %d", name, first)
+			continue
+		}
+		c.Interfaces = append(c.Interfaces, name)
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,14 @@ func parseNumber(text string) (uint64, error) {
 	return strconv.ParseUint(text, 10, 64)
 }
 
+// limited reads a small number; otherwise is what a wrong one leaves.
+func (r *reader) limited(n *yaml.Node, name string, low, high uint64, otherwise int) int {
+	if number, ok := r.number(n, name, low, high); ok {
+		return int(number)
+	}
+	return otherwise
+}
+
 // choose reads one of several words.
 func choose[T ~string](r *reader, n *yaml.Node, name string, into *T, words ...T) {
 	text, ok := r.text(n, name)
@@ -50,6 +59,13 @@ func choose[T ~string](r *reader, n *yaml.Node, name string, into *T, words ...T
 		return
 	}
 	*into = T(text)
+}
+
+// yes reads a choice of two.
+func (r *reader) yes(n *yaml.Node, name string) bool {
+	word := "false"
+	choose(r, n, name, &word, "true", "false")
+	return word == "true"
 }
 
 // network reads a CIDR block; a bare address is the network of it alone.
@@ -104,6 +120,20 @@ type sizeUnit struct {
 var sizeUnits = []sizeUnit{
 	{"", 1}, {"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
 	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+}
+
+// permissions reads those of a file, in octal. what is what they are of, with an example.
+func (r *reader) permissions(n *yaml.Node, what string) os.FileMode {
+	text, ok := r.text(n, "mode")
+	if !ok {
+		return 0
+	}
+	mode, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || mode == 0 || mode > 0o777 {
+		r.complain(n, "mode %q is not one of %s", text, what)
+		return 0
+	}
+	return os.FileMode(mode)
 }
 
 // duration reads a time, as time.ParseDuration does.

@@ -32,7 +32,7 @@ sessions:
 			{AnyVNI: true, Outputs: 0b101},
 		},
 	}
-	if diff := cmp.Diff(want, c.Policy, comparable); diff != "" {
+	if diff := cmp.Diff(want, c.Policy, byValue); diff != "" {
 		t.Error(diff)
 	}
 	if c.Outputs[0].Namespace != "ids" || c.Notes != nil {

@@ -3,8 +3,6 @@ package export
 import (
 	"errors"
 	"io"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/xdpeel/xdpeel/mirror"
@@ -289,13 +287,4 @@ func (f *File) keep(n, packets, interfaces int) {
 func (f *File) deliver(packets int) {
 	f.account.deliverTo(f.part.sheet, packets)
 	f.run.delivered += packets
-}
-
-// hostOS is the "Linux 6.1.0" of this machine, for the section header.
-func hostOS() string {
-	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return "Linux"
-	}
-	return "Linux " + strings.TrimSpace(string(release))
 }

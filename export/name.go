@@ -50,7 +50,8 @@ func safeInName(r rune) rune {
 	return r
 }
 
-// ExpandTime replaces the strftime conversions of a path with t in its own zone.
+// ExpandTime replaces the strftime conversions of a path (those of FileOptions.Path) with t
+// in its own zone. Its error is of a conversion that there is not.
 func ExpandTime(path string, t time.Time) (string, error) {
 	var expanded strings.Builder
 	for {

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/mirror"
@@ -113,6 +115,15 @@ func (s *section) end(dst []byte, counts func(mirror.Session) Statistics) []byte
 		dst = of.appendStatistics(dst, uint32(number), counts(of.session))
 	}
 	return dst
+}
+
+// hostOS is the "Linux 6.1.0" of this machine, for the section header.
+func hostOS() string {
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "Linux"
+	}
+	return "Linux " + strings.TrimSpace(string(release))
 }
 
 // number returns the interface number of a session that has its interface block.

@@ -53,7 +53,8 @@ type FilesReading struct {
 	Uploads *UploadReading `json:"uploads,omitempty"` // nil: they are not uploaded
 }
 
-// UploadReading is what became of those of an output's files that a store is to have.
+// UploadReading is what became of those of an output's files that a store is to have, as
+// whoever uploads them counts it.
 type UploadReading struct {
 	Uploaded      uint64 `json:"uploaded"`        // files that the store has
 	UploadedBytes uint64 `json:"uploaded_bytes"`  // of them

@@ -4,9 +4,13 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpeel/xdpeel/books"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // errNotOurs is of a file that is named like one of ours.
@@ -95,40 +99,44 @@ func (p *publisher) mend(name string, file *os.File) (cut int64, s *scan, err er
 	return size - whole, s, nil
 }
 
-// read reads a file up to where it ceases to be whole, and returns what is to be put
-// there so that it is a complete one.
-func (s *scan) read(name string, file io.Reader) (whole int64, end []byte, err error) {
-	switch filepath.Ext(name) {
-	case ".zst":
-		whole, digest, err := s.zstdFrame(file)
-		blocks := s.end()
-		_, _ = digest.Write(blocks)
-		return whole, append(appendStored(nil, blocks), zstdEnd(digest)...), err
-	case ".gz":
-		whole, err := s.gzipMembers(file)
-		if end = s.end(); len(end) > 0 {
-			end = gzipCodec{}.pack(nil, end)
-		}
-		return whole, end, err
+// settleNamed sees to the sheets of files that are not there under their hidden names:
+// the process was killed when it had just named one, or somebody removed it since. left
+// are the files that are there.
+func (p *publisher) settleNamed(left []named) {
+	all := p.sheets.book.TakeAll(p.sheets.origin)
+	if len(all) == 0 {
+		return
 	}
-	whole, err = s.plain(file)
-	return whole, s.end(), err
+	hidden, complete, damaged := identifyAll(left), p.found(""), p.found(damagedEnd)
+	for _, sheet := range all {
+		switch id := sheet.File(); {
+		case hidden[id]:
+			sheet.Return() // another has it, or it could not be mended
+		case complete[id]:
+			sheet.Settle()
+		case damaged[id]:
+			sheet.Lose(mirror.LossSyncError)
+		default:
+			sheet.Lose(mirror.LossFileRemoved)
+		}
+	}
 }
 
-// plain reads a file that is not compressed, and returns where it ceases to be whole.
-func (s *scan) plain(file io.Reader) (whole int64, err error) {
-	buffer, filled := make([]byte, 4*maxBlock), 0
-	for {
-		n, err := io.ReadFull(file, buffer[filled:])
-		filled += n
-		taken := s.add(buffer[:filled])
-		whole += int64(taken)
-		filled = copy(buffer, buffer[taken:filled])
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || taken == 0 {
-			return whole, nil
-		}
-		if err != nil {
-			return whole, err
+// found are the files that the pattern names with an end behind their names.
+func (p *publisher) found(end string) map[books.FileID]bool {
+	files, err := p.pattern.find(end)
+	if err != nil {
+		p.log.Error("files of earlier runs cannot be looked for", "error", err, "hint", "see that xdpeel may read the directory")
+	}
+	return identifyAll(files)
+}
+
+func identifyAll(files []named) map[books.FileID]bool {
+	ids := make(map[books.FileID]bool)
+	for _, file := range files {
+		if id, err := identify(unix.AT_FDCWD, file.path); err == nil { // else it went away
+			ids[id] = true
 		}
 	}
+	return ids
 }

@@ -2,6 +2,9 @@ package export
 
 import (
 	"encoding/binary"
+	"errors"
+	"io"
+	"path/filepath"
 	"strings"
 )
 
@@ -13,6 +16,44 @@ type scan struct {
 	packets     int
 	ended       bool // there are statistics
 	times       []sessionInterface
+}
+
+// read reads a file up to where it ceases to be whole, and returns what is to be put
+// there so that it is a complete one.
+func (s *scan) read(name string, file io.Reader) (whole int64, end []byte, err error) {
+	switch filepath.Ext(name) {
+	case ".zst":
+		whole, digest, err := s.zstdFrame(file)
+		blocks := s.end()
+		_, _ = digest.Write(blocks)
+		return whole, append(appendStored(nil, blocks), zstdEnd(digest)...), err
+	case ".gz":
+		whole, err := s.gzipMembers(file)
+		if end = s.end(); len(end) > 0 {
+			end = gzipCodec{}.pack(nil, end)
+		}
+		return whole, end, err
+	}
+	whole, err = s.plain(file)
+	return whole, s.end(), err
+}
+
+// plain reads a file that is not compressed, and returns where it ceases to be whole.
+func (s *scan) plain(file io.Reader) (whole int64, err error) {
+	buffer, filled := make([]byte, 4*maxBlock), 0
+	for {
+		n, err := io.ReadFull(file, buffer[filled:])
+		filled += n
+		taken := s.add(buffer[:filled])
+		whole += int64(taken)
+		filled = copy(buffer, buffer[taken:filled])
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || taken == 0 {
+			return whole, nil
+		}
+		if err != nil {
+			return whole, err
+		}
+	}
 }
 
 // add reads whole blocks and returns how many bytes they take.

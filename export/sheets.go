@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/books"
-	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // sheets are those of an output's files, in its book.
@@ -56,46 +55,4 @@ func identify(fd int, path string) (id books.FileID, err error) {
 		id.Born = uint64(s.Btime.Sec)*1e9 + uint64(s.Btime.Nsec)
 	}
 	return id, nil
-}
-
-// settleNamed sees to the sheets of files that are not there under their hidden names:
-// the process was killed when it had just named one, or somebody removed it since. left
-// are the files that are there.
-func (p *publisher) settleNamed(left []named) {
-	all := p.sheets.book.TakeAll(p.sheets.origin)
-	if len(all) == 0 {
-		return
-	}
-	hidden, complete, damaged := identifyAll(left), p.found(""), p.found(damagedEnd)
-	for _, sheet := range all {
-		switch id := sheet.File(); {
-		case hidden[id]:
-			sheet.Return() // another has it, or it could not be mended
-		case complete[id]:
-			sheet.Settle()
-		case damaged[id]:
-			sheet.Lose(mirror.LossSyncError)
-		default:
-			sheet.Lose(mirror.LossFileRemoved)
-		}
-	}
-}
-
-// found are the files that the pattern names with an end behind their names.
-func (p *publisher) found(end string) map[books.FileID]bool {
-	files, err := p.pattern.find(end)
-	if err != nil {
-		p.log.Error("files of earlier runs cannot be looked for", "error", err, "hint", "see that xdpeel may read the directory")
-	}
-	return identifyAll(files)
-}
-
-func identifyAll(files []named) map[books.FileID]bool {
-	ids := make(map[books.FileID]bool)
-	for _, file := range files {
-		if id, err := identify(unix.AT_FDCWD, file.path); err == nil { // else it went away
-			ids[id] = true
-		}
-	}
-	return ids
 }

@@ -46,7 +46,8 @@ type Stream struct {
 	account  account
 }
 
-// NewStream begins a stream and writes its header, since a reader waits for it.
+// NewStream begins a stream and writes its header, since a reader waits for it. Its error
+// is that of who writes; the stream is there all the same.
 func NewStream(to io.Writer, o StreamOptions) (*Stream, error) {
 	s := &Stream{
 		to: to, options: o,

@@ -26,13 +26,13 @@ const (
 
 // Counts are what became of files since the queue was made, and what waits.
 type Counts struct {
-	Uploaded      uint64 `json:"uploaded"`        // files that the store has
-	UploadedBytes uint64 `json:"uploaded_bytes"`  // of them
-	Failures      uint64 `json:"failures"`        // attempts that failed
-	Dropped       uint64 `json:"dropped"`         // files that were deleted before the store had them
-	Waiting       uint64 `json:"waiting"`         // files that the store does not have
-	WaitingBytes  uint64 `json:"waiting_bytes"`   // of them
-	Error         string `json:"error,omitempty"` // why the last attempt failed, "" if it did not
+	Uploaded      uint64 // files that the store has
+	UploadedBytes uint64 // of them
+	Failures      uint64 // attempts that failed
+	Dropped       uint64 // files that were deleted before the store had them
+	Waiting       uint64 // files that the store does not have
+	WaitingBytes  uint64 // of them
+	Error         string // why the last attempt failed, "" if it did not
 }
 
 // file is one that waits.
@@ -54,7 +54,7 @@ type Queue struct {
 	mu       sync.Mutex
 	changed  *sync.Cond
 	waiting  []file
-	under    map[string]file // way, by path
+	underWay map[string]file // by path
 	closing  bool
 	isDown   bool          // the last attempt failed
 	answered chan struct{} // is closed, and made anew, when an attempt succeeds
@@ -62,13 +62,14 @@ type Queue struct {
 }
 
 // New returns a queue whose workers begin at once. It does not ask the store
-// anything: one that is down is waited for.
+// anything: one that is down is waited for. Its error is of what the environment and
+// AWS's own files say of region and credentials.
 func New(o Options) (*Queue, error) {
 	store, err := newStore(o)
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{store: store, log: o.Log, under: make(map[string]file), answered: make(chan struct{})}
+	q := &Queue{store: store, log: o.Log, underWay: make(map[string]file), answered: make(chan struct{})}
 	q.changed = sync.NewCond(&q.mu)
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	for range o.Parallel {
@@ -81,12 +82,12 @@ func New(o Options) (*Queue, error) {
 // is what its key ends in.
 func (q *Queue) Offer(path, name string) {
 	info, err := os.Lstat(path)
-	if err != nil || isMarked(path, q.store.place()) {
+	if err != nil || attribute(path, uploadedAttribute) == q.store.place() {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if _, ok := q.under[path]; ok || slices.ContainsFunc(q.waiting, func(f file) bool { return f.path == path }) {
+	if _, ok := q.underWay[path]; ok || slices.ContainsFunc(q.waiting, func(f file) bool { return f.path == path }) {
 		return
 	}
 	q.waiting = append(q.waiting, file{path: path, name: name, size: info.Size()})
@@ -100,9 +101,9 @@ func (q *Queue) Drop(path string) {
 	before := len(q.waiting)
 	q.waiting = slices.DeleteFunc(q.waiting, func(f file) bool { return f.path == path })
 	q.counts.Dropped += uint64(before - len(q.waiting))
-	if f, ok := q.under[path]; ok {
+	if f, ok := q.underWay[path]; ok {
 		f.isDeleted = true
-		q.under[path] = f
+		q.underWay[path] = f
 	}
 }
 
@@ -115,7 +116,7 @@ func (q *Queue) Counts() Counts {
 		counts.Waiting++
 		counts.WaitingBytes += uint64(f.size)
 	}
-	for _, f := range q.under {
+	for _, f := range q.underWay {
 		counts.Waiting++
 		counts.WaitingBytes += uint64(f.size)
 	}
@@ -178,7 +179,7 @@ func (q *Queue) take() (file, bool) {
 	}
 	next := q.waiting[0]
 	q.waiting = q.waiting[1:]
-	q.under[next.path] = next
+	q.underWay[next.path] = next
 	return next, true
 }
 
@@ -187,8 +188,8 @@ func (q *Queue) take() (file, bool) {
 func (q *Queue) settle(f file, err error) (answered <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	f = q.under[f.path]
-	delete(q.under, f.path)
+	f = q.underWay[f.path]
+	delete(q.underWay, f.path)
 	switch {
 	case err == nil:
 		q.counts.Uploaded++

@@ -25,7 +25,8 @@ type Options struct {
 	PathStyle    bool   // the bucket is in the path, not in the host's name
 	StorageClass string // "": the store's default
 	Parallel     int    // files, and parts of files, at a time
-	// PartSize is the most bytes that are put at once; a larger file goes in parts.
+	// PartSize is the most bytes that are put at once, from 5 MiB; a larger file goes in
+	// parts. Less is taken for 5 MiB.
 	PartSize    int64
 	RemoveLocal bool // once the store has a file
 	// Key returns the key of a file from its name and the time of its end. A file
@@ -86,14 +87,6 @@ func newStore(o Options) (*store, error) {
 // place is what a file is marked with that the store has.
 func (s *store) place() string { return s.Endpoint + " " + s.Bucket }
 
-// object is a file on its way.
-type object struct {
-	*os.File
-	key  string
-	size int64
-	sums sums
-}
-
 // upload brings a file to the store, makes sure that it is there, and marks or
 // removes it. An error leaves the file as it was.
 func (s *store) upload(ctx context.Context, f file) (err error) {
@@ -102,14 +95,15 @@ func (s *store) upload(ctx context.Context, f file) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
-	if err := lock(opened); err != nil {
+	o := &object{File: opened}
+	if err := o.lock(); err != nil {
 		return err
 	}
 	info, err := opened.Stat()
 	if err != nil {
 		return err
 	}
-	o := &object{File: opened, size: info.Size()}
+	o.size = info.Size()
 	partSize := max(s.PartSize, (o.size+maxParts-1)/maxParts)
 	if o.sums, err = sum(opened, o.size, partSize); err != nil {
 		return err
@@ -119,23 +113,29 @@ func (s *store) upload(ctx context.Context, f file) (err error) {
 		return err
 	}
 	s.abortLeft(ctx, o)
-	for number := 0; ; number++ {
+	if err := s.putSomewhere(ctx, o, key, partSize); err != nil {
+		return err
+	}
+	if s.RemoveLocal {
+		return o.remove()
+	}
+	return setAttribute(opened, uploadedAttribute, s.place())
+}
+
+// putSomewhere puts an object under the first key that no other has: key, or that with
+// a number.
+func (s *store) putSomewhere(ctx context.Context, o *object, key string, partSize int64) error {
+	for number := range maxNumber + 1 {
 		o.key = numbered(key, number)
 		taken, err := s.put(ctx, o, partSize)
 		if err != nil {
 			return fmt.Errorf("put s3://%s/%s: %w", s.Bucket, o.key, err)
 		}
 		if !taken {
-			break
-		}
-		if number == maxNumber {
-			return fmt.Errorf("put s3://%s/%s: too many objects of this name", s.Bucket, key)
+			return nil
 		}
 	}
-	if s.RemoveLocal {
-		return remove(opened)
-	}
-	return setAttribute(opened, uploadedAttribute, s.place())
+	return fmt.Errorf("put s3://%s/%s: too many objects of this name", s.Bucket, key)
 }
 
 // put puts an object under a key that has none, or says that another one has it. One

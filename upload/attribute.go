@@ -13,14 +13,6 @@ const (
 	multipartAttribute = "user.xdpeel.multipart" // of an upload that goes on: its id, a zero byte, its key
 )
 
-// errBusy is of a file that another queue uploads.
-var errBusy = errors.New("another process uploads it")
-
-// isMarked says whether a file says that the place has it.
-func isMarked(path, place string) bool {
-	return attribute(path, uploadedAttribute) == place
-}
-
 // attribute returns an attribute of a file, "" if it has none.
 func attribute(path, name string) string {
 	value := make([]byte, 4096)
@@ -44,29 +36,4 @@ func setAttribute(file *os.File, name, value string) error {
 		return nil
 	}
 	return err
-}
-
-// lock makes sure that no other queue uploads a file.
-func lock(file *os.File) error {
-	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errBusy
-	}
-	return nil // or a file system without locks
-}
-
-// remove removes a file unless another has its name now.
-func remove(file *os.File) error {
-	opened, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	named, err := os.Lstat(file.Name())
-	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(opened, named) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.Remove(file.Name())
 }
