@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"errors"
+	"io"
 	"slices"
 	"syscall"
 	"testing"
@@ -259,5 +260,47 @@ func TestInPlaceFullDiskAtEveryByte(t *testing.T) {
 		}
 		checkWriteError(t, errors.Join(fillLaid(f, spaced)...), mirror.LossDiskFull, syscall.ENOSPC)
 		checkCutBack(t, d.content, f, room < statisticsAt)
+	}
+}
+
+// fresh is a full batch as the reader of a capture leaves it, of packets of n bytes.
+func fresh(n int) *mirror.Batch {
+	b := NewCaptureBatch()
+	for room := b.Room(n); room != nil; room = b.Room(n) {
+		b.Add(mirror.Packet{Time: at, Session: web, Length: n, Data: room})
+	}
+	return b
+}
+
+func TestInPlaceDoesNotAllocate(t *testing.T) {
+	f, b := discard(t), fresh(64)
+	write := func() {
+		if err := f.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	if allocations := testing.AllocsPerRun(100, write); allocations != 0 {
+		t.Errorf("%v allocations a batch, want 0", allocations)
+	}
+}
+
+// A capture's way to a file that takes all: with the times as they are, as benchmarks
+// have them, and with a live capture's.
+func BenchmarkInPlace(b *testing.B) {
+	for name, live := range map[string]bool{"still": false, "live": true} {
+		b.Run(name, func(b *testing.B) {
+			f, err := NewFile(FileOptions{Path: "-", Stdout: io.Discard, Statistics: noStatistics, Live: live})
+			if err != nil {
+				b.Fatal(err)
+			}
+			batch := fresh(64)
+			for b.Loop() {
+				if err := f.Write(batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(batch.Packets)), "ns/packet")
+		})
 	}
 }
