@@ -9,7 +9,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// gzipCodec makes a member of each bundle: a gzip file may have any number of them.
+// gzipCodec makes a member of each bundle: a gzip file may have any number of them
+// (RFC 1952 section 2.2).
 type gzipCodec struct{}
 
 var gzipWriters = sync.Pool{New: func() any {

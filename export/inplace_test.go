@@ -272,19 +272,6 @@ func fresh(n int) *mirror.Batch {
 	return b
 }
 
-func TestInPlaceDoesNotAllocate(t *testing.T) {
-	f, b := discard(t), fresh(64)
-	write := func() {
-		if err := f.Write(b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write()
-	if allocations := testing.AllocsPerRun(100, write); allocations != 0 {
-		t.Errorf("%v allocations a batch, want 0", allocations)
-	}
-}
-
 // A capture's way to a file that takes all: with the times as they are, as benchmarks
 // have them, and with a live capture's.
 func BenchmarkInPlace(b *testing.B) {

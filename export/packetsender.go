@@ -45,7 +45,7 @@ type PacketSender struct {
 	flight   *books.Flight // has the messages, and counts; nil: nothing does
 }
 
-// message is struct mmsghdr.
+// message is struct mmsghdr (sendmmsg(2)) of 64-bit machines.
 type message struct {
 	header unix.Msghdr
 	length uint32

@@ -9,13 +9,13 @@ import (
 
 const (
 	pcapMagic         = 0xa1b23c4d // times in nanoseconds
-	pcapHeaderSize    = 24
-	pcapRecordSize    = 16
-	defaultSnapLength = 262144 // tcpdump's, where there is no limit
+	pcapHeaderSize    = 24         // bytes
+	pcapRecordSize    = 16         // bytes, before the packet's
+	defaultSnapLength = 262144     // bytes, tcpdump's, where there is no limit
 )
 
-// records is the classic pcap format: a header, then a record a packet. It has one
-// interface, no directions, no comments and no statistics.
+// records is the classic pcap format (pcap-savefile(5)), little endian: a header, then a
+// record a packet. It has one interface, no directions, no comments and no statistics.
 type records struct {
 	snapLength uint32 // bytes, 0 for no limit
 }

@@ -61,7 +61,9 @@ func (c *zstdCodec) fail() { c.stored = true }
 
 func (c *zstdCodec) end() []byte { return zstdEnd(c.digest) }
 
-// appendStored appends zstd blocks that hold bytes as they are.
+// appendStored appends zstd blocks that hold bytes as they are. A block's header has three
+// bytes, little endian: from the lowest bit on whether it is the last, two bits of its type
+// (0 is raw), and its size (RFC 8878 section 3.1.1.2).
 func appendStored(dst, bytes []byte) []byte {
 	for len(bytes) > 0 {
 		n := min(len(bytes), zstdBlockSize)
@@ -72,7 +74,8 @@ func appendStored(dst, bytes []byte) []byte {
 	return dst
 }
 
-// zstdEnd ends a frame of which digest is: an empty block, and the checksum.
+// zstdEnd ends a frame of which digest is: an empty block, and the lower four bytes of the
+// checksum (RFC 8878 section 3.1.1).
 func zstdEnd(digest *xxhash.Digest) []byte {
 	return binary.LittleEndian.AppendUint32([]byte{zstdLast, 0, 0}, uint32(digest.Sum64()))
 }

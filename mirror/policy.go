@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"fmt"
 	"math/bits"
 	"net/netip"
 
@@ -132,6 +133,22 @@ func (s *SessionPolicy) specificity() int {
 		return 1
 	}
 	return 2
+}
+
+// String returns "vni 12345 from 10.0.12.59", "vni 12345" of any source or "vni any"
+// of the default session, with the name behind it where there is one.
+func (s *SessionPolicy) String() string {
+	text := fmt.Sprintf("vni %d", s.VNI)
+	switch {
+	case s.AnyVNI:
+		text = "vni any"
+	case s.Source.IsValid():
+		text = Session{s.VNI, s.Source}.String()
+	}
+	if s.Name != "" {
+		text += fmt.Sprintf(" (%s)", s.Name)
+	}
+	return text
 }
 
 // VethsOf returns the outputs of a session that are veths.

@@ -85,22 +85,6 @@ func (p *Policy) checkFilters() error {
 	return errors.Join(errs...)
 }
 
-// String returns "vni 12345 from 10.0.12.59", "vni 12345" of any source or "vni any"
-// of the default session, with the name behind it where there is one.
-func (s *SessionPolicy) String() string {
-	text := fmt.Sprintf("vni %d", s.VNI)
-	switch {
-	case s.AnyVNI:
-		text = "vni any"
-	case s.Source.IsValid():
-		text = Session{s.VNI, s.Source}.String()
-	}
-	if s.Name != "" {
-		text += fmt.Sprintf(" (%s)", s.Name)
-	}
-	return text
-}
-
 // check returns what is wrong with the policy of one session, but for its filter.
 func (s *SessionPolicy) check() error {
 	var errs []error

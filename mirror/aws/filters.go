@@ -58,21 +58,7 @@ func ReadFilters(r io.Reader) ([]Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	filters := make([]Filter, 0, len(forms))
-	known := make(map[string]bool, len(forms))
-	var errs []error
-	for i := range forms {
-		filter, err := forms[i].filter()
-		if err == nil && known[filter.ID] {
-			err = fmt.Errorf("filter %s: is there twice", filter.ID)
-		}
-		known[filter.ID] = true
-		filters, errs = append(filters, filter), append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return filters, nil
+	return readEach(forms, "filter", (*filterForm).filter, func(f *Filter) string { return f.ID })
 }
 
 func (f *filterForm) filter() (Filter, error) {

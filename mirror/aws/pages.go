@@ -62,3 +62,23 @@ func readPages[T any](r io.Reader, command string, list func(*page) []T) ([]T, e
 		all, last = append(all, part...), p.NextToken
 	}
 }
+
+// readEach reads the elements of a list, of which no two have one id. what is what they
+// are, as "filter". All errors come joined.
+func readEach[F, T any](forms []F, what string, read func(*F) (T, error), id func(*T) string) ([]T, error) {
+	all := make([]T, 0, len(forms))
+	known := make(map[string]bool, len(forms))
+	var errs []error
+	for i := range forms {
+		found, err := read(&forms[i])
+		if err == nil && known[id(&found)] {
+			err = fmt.Errorf("%s %s: is there twice", what, id(&found))
+		}
+		known[id(&found)] = true
+		all, errs = append(all, found), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return all, nil
+}

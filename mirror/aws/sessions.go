@@ -40,21 +40,7 @@ func ReadSessions(r io.Reader) ([]Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	sessions := make([]Session, 0, len(forms))
-	known := make(map[string]bool, len(forms))
-	var errs []error
-	for i := range forms {
-		session, err := forms[i].session()
-		if err == nil && known[session.ID] {
-			err = fmt.Errorf("session %s: is there twice", session.ID)
-		}
-		known[session.ID] = true
-		sessions, errs = append(sessions, session), append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return sessions, nil
+	return readEach(forms, "session", (*sessionForm).session, func(s *Session) string { return s.ID })
 }
 
 func (f *sessionForm) session() (Session, error) {
