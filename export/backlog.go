@@ -21,7 +21,7 @@ type Backlog struct {
 	row       []*segment // consecutive numbers, oldest first; the last is being filled
 	free      []*segment
 	followers []*Follower
-	published mirror.SlotCounts // packets that there ever were, for each slot
+	published mirror.Tally // packets that there ever were, for each slot
 	orphaned  func(slot int, packets uint64)
 }
 
@@ -51,7 +51,7 @@ func NewBacklog(bytes int64) *Backlog {
 func (b *Backlog) Continue(before mirror.SlotCounts, orphaned func(slot int, packets uint64)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.published, b.orphaned = before, orphaned
+	b.published, b.orphaned = mirror.TallyFrom(before), orphaned
 }
 
 // Batch returns the batch that the next packets belong into: it has room for at
@@ -170,7 +170,7 @@ func (b *Backlog) Publish() {
 	last := b.row[len(b.row)-1]
 	added := last.Packets[len(last.published):]
 	last.published = last.Packets
-	named := b.count(added)
+	named := b.published.CountAll(added)
 	var followed mirror.OutputSet
 	last.named |= named
 	for _, f := range b.followers {
@@ -186,22 +186,6 @@ func (b *Backlog) Publish() {
 	if orphans := named &^ followed; orphans != 0 {
 		b.disclaim(added, orphans)
 	}
-}
-
-// count adds packets to those of their slots, and returns which there are.
-func (b *Backlog) count(added []mirror.Packet) (named mirror.OutputSet) {
-	var outputs mirror.OutputSet // of the packets that came last,
-	run := uint64(0)             // of which so many are not counted yet
-	for i := range added {
-		if next := added[i].Outputs; next != outputs {
-			b.published.Add(outputs, run)
-			outputs, run = next, 0
-			named |= next
-		}
-		run++
-	}
-	b.published.Add(outputs, run)
-	return named
 }
 
 // disclaim tells of packets that name outputs nobody follows for.

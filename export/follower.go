@@ -53,7 +53,7 @@ func (b *Backlog) Turn(joining, leaving []*Follower, note func(published mirror.
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if note != nil {
-		note(b.published)
+		note(*b.published.Sums())
 	}
 	for _, f := range joining {
 		f.at = b.end()

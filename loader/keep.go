@@ -99,4 +99,4 @@ func (p *Program) Books() *books.Set { return p.keep.books }
 
 // Taken are the packets that any process has taken out of the rings, by the slots that
 // they name. It must not be called while a Reader reads.
-func (p *Program) Taken() mirror.SlotCounts { return p.keep.takings.packets }
+func (p *Program) Taken() mirror.SlotCounts { return *p.keep.takings.tally.Sums() }

@@ -189,7 +189,7 @@ func (r *Reader) drain(ring *ring, batch *mirror.Batch, limit uint64) (full bool
 			copy(data, bytes)
 		}
 		r.describe(batch.Append(data), header)
-		r.takings.count(mirror.OutputSet(header.Outputs))
+		r.takings.tally.Count(mirror.OutputSet(header.Outputs))
 		ring.next()
 	}
 }

@@ -16,10 +16,7 @@ import (
 type takings struct {
 	cells [2][]uint64
 	at    int // the cell that counts
-
-	packets mirror.SlotCounts
-	outputs mirror.OutputSet // of the packets that came last,
-	run     uint64           // of which so many are not in packets yet
+	tally mirror.Tally
 }
 
 // cellHead is how many words a cell has before its positions.
@@ -34,27 +31,12 @@ func openTakings(words []uint64, cpus int) *takings {
 	if t.cells[1][0] > t.cells[0][0] {
 		t.at = 1
 	}
-	copy(t.packets[:], t.cells[t.at][1:])
+	t.tally = mirror.TallyFrom(mirror.SlotCounts(t.cells[t.at][1:cellHead]))
 	return t
 }
 
 // position is where a CPU's ring is read from.
 func (t *takings) position(cpu int) uint64 { return t.cells[t.at][cellHead+cpu] }
-
-// count counts a packet that was taken.
-func (t *takings) count(outputs mirror.OutputSet) {
-	if outputs != t.outputs {
-		t.sum()
-		t.outputs = outputs
-	}
-	t.run++
-}
-
-// sum adds those that came last to the packets of their slots.
-func (t *takings) sum() {
-	t.packets.Add(t.outputs, t.run)
-	t.run = 0
-}
 
 // commit says that all that is skipped in the rings is taken.
 func (t *takings) commit(rings []*ring) {
@@ -67,8 +49,7 @@ func (t *takings) commit(rings []*ring) {
 	if !moved {
 		return
 	}
-	t.sum()
-	copy(next[1:], t.packets[:])
+	copy(next[1:], t.tally.Sums()[:])
 	atomic.StoreUint64(&next[0], current[0]+1)
 	t.at = 1 - t.at
 }

@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"math/bits"
 	"slices"
 	"time"
 
@@ -156,14 +155,4 @@ func (l *Ledger) BusiestStrangers() []Stranger {
 	busiest := slices.Clone(l.Strangers)
 	sortStrangers(busiest)
 	return busiest
-}
-
-// SlotCounts are packets by the slot of the output that they are for.
-type SlotCounts [abi.LimitOutputs]uint64
-
-// Add adds packets to the slots of a set.
-func (c *SlotCounts) Add(set OutputSet, packets uint64) {
-	for rest := uint32(set); rest != 0; rest &= rest - 1 {
-		c[bits.TrailingZeros32(rest)] += packets
-	}
 }
