@@ -12,7 +12,7 @@ type book struct {
 	number   uint64
 	options  mirror.Options
 	cast     *cast
-	policies *Policies
+	policies *policies
 }
 
 // newBook returns the book of a number and a seed, always the same, with so many
@@ -34,6 +34,6 @@ func newBook(seed, number uint64, policies int) *book {
 }
 
 // fuzzPolicies are those that the fuzzer's inputs choose among.
-func fuzzPolicies() *Policies { return fuzzBook().policies }
+func fuzzPolicies() *policies { return fuzzBook().policies }
 
 func fuzzBook() *book { return newBook(0, 0, maxPolicies) }

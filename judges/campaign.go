@@ -77,15 +77,15 @@ func (c *Campaign) work(ctx context.Context, next *atomic.Uint64, result *Result
 		return err
 	}
 	defer func() { err = errors.Join(err, panel.Close()) }()
-	generator := Generator{Seed: c.Seed, Frames: sequenceFrames, Shortest: c.Shortest}
-	var sequence Sequence
+	g := generator{Seed: c.Seed, Frames: sequenceFrames, Shortest: c.Shortest}
+	var s sequence
 	for ctx.Err() == nil {
 		number := next.Add(1) - 1
 		if c.Frames > 0 && number*sequenceFrames >= c.Frames {
 			return nil
 		}
-		generator.Sequence(c.First+number, &sequence)
-		judgements, err := panel.Ask(&sequence)
+		g.Sequence(c.First+number, &s)
+		judgements, err := panel.ask(&s)
 		if err != nil {
 			return fmt.Errorf("ask about sequence %d of seed %d: %w", c.First+number, c.Seed, err)
 		}
@@ -94,7 +94,7 @@ func (c *Campaign) work(ctx context.Context, next *atomic.Uint64, result *Result
 	return nil
 }
 
-func (r *Result) count(j *Judgements) {
+func (r *Result) count(j *judgements) {
 	r.Sequences++
 	r.Frames += uint64(len(j.List))
 	r.Sessions += uint64(len(j.Sessions))

@@ -16,7 +16,7 @@ func TestChangeOfPolicy(t *testing.T) {
 	withMAC.Sessions[0].MAC = testPeerMAC
 	sampled.Sessions[0].Sample = mirror.Sampling{By: abi.SamplingByPacket, OneIn: 3}
 	const nobody, all, named, oneInThree = 0, 1, 2, 3
-	s := &Sequence{Options: settings[0], Policies: compiled(t, &mirror.Policy{}, mirror.TakeAll(), withMAC, sampled)}
+	s := &sequence{Options: settings[0], Policies: compiled(t, &mirror.Policy{}, mirror.TakeAll(), withMAC, sampled)}
 	s.add(nobody, egressFrame(7))
 	s.add(named, egressFrame(7)) // teaches the MAC, though another one counts
 	s.add(named, arpFrame(7))
@@ -24,7 +24,7 @@ func TestChangeOfPolicy(t *testing.T) {
 	s.add(oneInThree, egressFrame(7), egressFrame(7)) // the 1st and the 2nd of three
 	s.add(nobody, egressFrame(7))
 	s.add(oneInThree, egressFrame(7), egressFrame(7)) // the 3rd, and the 1st again
-	judgements, err := everyone(t).Ask(s)
+	judgements, err := everyone(t).ask(s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,21 +11,21 @@ import (
 
 // liar says what the reference says, but for one thing.
 type liar struct {
-	Reference
-	lie func(*Judgements)
+	reference
+	lie func(*judgements)
 }
 
-func (l liar) Judge(s *Sequence, out *Judgements) error {
-	err := l.Reference.Judge(s, out)
+func (l liar) Judge(s *sequence, out *judgements) error {
+	err := l.reference.Judge(s, out)
 	l.lie(out)
 	return err
 }
 
 func TestPanelNoticesEveryLie(t *testing.T) {
 	t.Parallel()
-	sequence := &Sequence{Options: settings[0], Policies: compiled(t, mirror.TakeAll(), &mirror.Policy{})}
-	sequence.add(0, egressFrame(7))
-	sequence.add(1, egressFrame(8))
+	s := &sequence{Options: settings[0], Policies: compiled(t, mirror.TakeAll(), &mirror.Policy{})}
+	s.add(0, egressFrame(7))
+	s.add(1, egressFrame(8))
 	session := mirror.Session{VNI: 7, Source: netip.MustParseAddr("10.0.0.1")}
 	stranger := mirror.Session{VNI: 8, Source: session.Source}
 	lies := map[string]func(j *mirror.Judgement){
@@ -47,29 +47,29 @@ func TestPanelNoticesEveryLie(t *testing.T) {
 		"data":      func(j *mirror.Judgement) { j.Packet.Data = append([]byte{1}, j.Packet.Data[1:]...) },
 	}
 	for name, lie := range lies {
-		checkLie(t, name, sequence, 0, func(j *Judgements) { lie(&j.List[0]) })
+		checkLie(t, name, s, 0, func(j *judgements) { lie(&j.List[0]) })
 	}
-	ledgerLies := map[string]func(j *Judgements){
-		"received":         func(j *Judgements) { j.Received++ },
-		"outcomes":         func(j *Judgements) { j.Outcomes[abi.OutcomeHost]++ },
-		"overflow":         func(j *Judgements) { j.Overflow.Bytes++ },
-		"session":          func(j *Judgements) { j.Sessions[session] = mirror.SessionAccount{} },
-		"session unsaid":   func(j *Judgements) { j.TellsAll = false; j.Sessions[session] = mirror.SessionAccount{} },
-		"session's filter": func(j *Judgements) { j.Sessions[session] = mirror.SessionAccount{Packets: 1, Bytes: 54, Filtered: 1} },
-		"stranger":         func(j *Judgements) { delete(j.Strangers, stranger) },
+	ledgerLies := map[string]func(j *judgements){
+		"received":         func(j *judgements) { j.Received++ },
+		"outcomes":         func(j *judgements) { j.Outcomes[abi.OutcomeHost]++ },
+		"overflow":         func(j *judgements) { j.Overflow.Bytes++ },
+		"session":          func(j *judgements) { j.Sessions[session] = mirror.SessionAccount{} },
+		"session unsaid":   func(j *judgements) { j.TellsAll = false; j.Sessions[session] = mirror.SessionAccount{} },
+		"session's filter": func(j *judgements) { j.Sessions[session] = mirror.SessionAccount{Packets: 1, Bytes: 54, Filtered: 1} },
+		"stranger":         func(j *judgements) { delete(j.Strangers, stranger) },
 	}
 	for name, lie := range ledgerLies {
-		checkLie(t, name, sequence, 2, lie)
+		checkLie(t, name, s, 2, lie)
 	}
 }
 
 // checkLie wants the panel to name frame.
-func checkLie(t *testing.T, name string, s *Sequence, frame int, lie func(*Judgements)) {
+func checkLie(t *testing.T, name string, s *sequence, frame int, lie func(*judgements)) {
 	t.Helper()
-	panel := Panel{Judges: []Judge{Reference{}, liar{lie: lie}}}
-	_, err := panel.Ask(s)
-	var disagreement *Disagreement
-	if !errors.As(err, &disagreement) || disagreement.Frame != frame {
+	panel := Panel{judges: []judge{reference{}, liar{lie: lie}}}
+	_, err := panel.ask(s)
+	var found *disagreement
+	if !errors.As(err, &found) || found.Frame != frame {
 		t.Errorf("%s: got %v, want a disagreement at %d", name, err, frame)
 	}
 }

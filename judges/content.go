@@ -5,7 +5,7 @@ import "github.com/xdpeel/xdpeel/lab/frames"
 const etherTypeRARP = 0x8035
 
 // innerFrame drafts what a tunnel carries: a frame, often cut by the session.
-func (g *Generator) innerFrame() {
+func (g *generator) innerFrame() {
 	start := g.draft.len()
 	tags := pickWeighted(&g.dice, []weighted[int]{{80, 0}, {8, 1}, {5, 2}, {4, 3}, {3, 4}})
 	switch {
@@ -24,7 +24,7 @@ func (g *Generator) innerFrame() {
 }
 
 // innerIP drafts an IP packet of a flow.
-func (g *Generator) innerIP(version int) {
+func (g *generator) innerIP(version int) {
 	d := &g.draft
 	start, open := d.len(), len(d.open)
 	f := g.cast.flow(&g.dice, version)
@@ -47,7 +47,7 @@ func (g *Generator) innerIP(version int) {
 }
 
 // transport drafts ports, and the place where TCP says how long its header is.
-func (g *Generator) transport(f *flow) {
+func (g *generator) transport(f *flow) {
 	d := &g.draft
 	d.mark()
 	d.put16(f.ends[0].port)
@@ -62,7 +62,7 @@ func (g *Generator) transport(f *flow) {
 }
 
 // arp drafts what ARP and RARP have of the two ends of a flow.
-func (g *Generator) arp() {
+func (g *generator) arp() {
 	d := &g.draft
 	f := g.cast.flow(&g.dice, 4)
 	d.mark()
@@ -79,7 +79,7 @@ func (g *Generator) arp() {
 }
 
 // cutInner cuts what began at start now and then, as a mirror session does.
-func (g *Generator) cutInner(start int) {
+func (g *generator) cutInner(start int) {
 	d := &g.draft
 	if g.dice.percent(80) {
 		return

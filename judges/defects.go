@@ -3,7 +3,7 @@ package judges
 import "math/bits"
 
 // spoil makes one thing of the draft wrong.
-func (g *Generator) spoil() {
+func (g *generator) spoil() {
 	d := &g.draft
 	if d.len() == 0 {
 		return
@@ -26,7 +26,7 @@ func (g *Generator) spoil() {
 }
 
 // spoilLength has the i-th length of the draft lie: by a few bytes, or wholly.
-func (g *Generator) spoilLength(i int) {
+func (g *generator) spoilLength(i int) {
 	d := &g.draft
 	at := d.lengths[i].at
 	value := d.get16(at)

@@ -12,10 +12,10 @@ const exportedFrames = 4
 // Export writes generated sequences into directory, one a file, for the fuzzer
 // to start from; their policies are fuzzPolicies. Those of jumbo frames are left out: they slow it down.
 func Export(directory string, seed uint64, count int) error {
-	generator := Generator{Seed: seed, Frames: exportedFrames, book: fuzzBook()}
-	var s Sequence
+	g := generator{Seed: seed, Frames: exportedFrames, book: fuzzBook()}
+	var s sequence
 	for number := range count {
-		generator.fill(uint64(number), &s)
+		g.fill(uint64(number), &s)
 		data, err := s.AppendBinary(nil)
 		if err != nil {
 			return fmt.Errorf("export sequence: %w", err)

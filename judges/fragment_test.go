@@ -38,9 +38,9 @@ func TestFragmentsThatAreNotOfOneDatagram(t *testing.T) {
 			policy := mirror.TakeAll()
 			policy.Seed = seed
 			policy.Sessions[0].Sample = mirror.Sampling{By: abi.SamplingByFlow, OneIn: 2}
-			s := &Sequence{Options: settings[0], Policies: compiled(t, policy)}
+			s := &sequence{Options: settings[0], Policies: compiled(t, policy)}
 			s.add(0, test[0], test[1])
-			if _, err := panel.Ask(s); err != nil {
+			if _, err := panel.ask(s); err != nil {
 				t.Errorf("%s, seed %d: %v", name, seed, err)
 				break
 			}

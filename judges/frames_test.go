@@ -34,8 +34,8 @@ func arpFrame(vni uint32) []byte {
 
 // manySessions returns a sequence of n sessions under a policy: first a packet of
 // each that teaches the MAC, then one of each that needs it.
-func manySessions(t *testing.T, policy *mirror.Policy, n int) *Sequence {
-	s := &Sequence{Options: settings[0], Policies: compiled(t, policy)}
+func manySessions(t *testing.T, policy *mirror.Policy, n int) *sequence {
+	s := &sequence{Options: settings[0], Policies: compiled(t, policy)}
 	for _, frame := range []func(uint32) []byte{egressFrame, arpFrame} {
 		for vni := range n {
 			s.add(0, frame(uint32(vni)))
@@ -45,13 +45,13 @@ func manySessions(t *testing.T, policy *mirror.Policy, n int) *Sequence {
 }
 
 // add appends frames that a policy judges.
-func (s *Sequence) add(policy uint32, all ...[]byte) {
+func (s *sequence) add(policy uint32, all ...[]byte) {
 	for _, bytes := range all {
-		s.Frames = append(s.Frames, Frame{bytes, len(bytes), policy})
+		s.Frames = append(s.Frames, frame{bytes, len(bytes), policy})
 	}
 }
 
-func compiled(t *testing.T, list ...*mirror.Policy) *Policies {
+func compiled(t *testing.T, list ...*mirror.Policy) *policies {
 	t.Helper()
 	p, err := newPolicies(list...)
 	if err != nil {

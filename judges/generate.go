@@ -21,8 +21,8 @@ var settings = []mirror.Options{
 	},
 }
 
-// Generator makes sequences of frames that are right, or nearly.
-type Generator struct {
+// generator makes sequences of frames that are right, or nearly.
+type generator struct {
 	Seed   uint64
 	Frames int // of each sequence
 	// Shortest is the length in bytes of the shortest frame it makes.
@@ -46,7 +46,7 @@ const (
 
 // Sequence fills s with the sequence of a number, always the same for the same
 // seed, length and shortest frame. Its frames last until the next call.
-func (g *Generator) Sequence(number uint64, s *Sequence) {
+func (g *generator) Sequence(number uint64, s *sequence) {
 	if g.book == nil || g.book.number != number/bookSequences {
 		g.book = newBook(g.Seed, number/bookSequences, bookPolicies)
 	}
@@ -54,7 +54,7 @@ func (g *Generator) Sequence(number uint64, s *Sequence) {
 }
 
 // fill fills s with the sequence of a number, by the book that is open.
-func (g *Generator) fill(number uint64, s *Sequence) {
+func (g *generator) fill(number uint64, s *sequence) {
 	if g.noise == nil {
 		g.noise = makeNoise()
 	}
@@ -71,12 +71,12 @@ func (g *Generator) fill(number uint64, s *Sequence) {
 		g.frame()
 		from := len(g.arena)
 		g.arena = append(g.arena, g.draft.bytes...)
-		s.Frames = append(s.Frames, Frame{g.arena[from:len(g.arena):len(g.arena)], g.linear(), policy})
+		s.Frames = append(s.Frames, frame{g.arena[from:len(g.arena):len(g.arena)], g.linear(), policy})
 	}
 }
 
 // policy returns the number of one of the book's.
-func (g *Generator) policy() uint32 { return uint32(g.dice.below(len(g.book.policies.list))) }
+func (g *generator) policy() uint32 { return uint32(g.dice.below(len(g.book.policies.list))) }
 
 // makeNoise returns bytes for payloads, which nobody looks into.
 func makeNoise() []byte {
@@ -89,7 +89,7 @@ func makeNoise() []byte {
 }
 
 // frame drafts the next frame.
-func (g *Generator) frame() {
+func (g *generator) frame() {
 	g.draft.reset()
 	g.mirrored()
 	defects := pickWeighted(&g.dice, []weighted[int]{{60, 0}, {30, 1}, {10, 2}})
@@ -103,7 +103,7 @@ func (g *Generator) frame() {
 
 // linear returns how many bytes of the draft are in the first buffer: mostly all
 // of them, else often so many that a layer is torn.
-func (g *Generator) linear() int {
+func (g *generator) linear() int {
 	length := g.draft.len()
 	switch {
 	case g.dice.percent(60):
@@ -116,7 +116,7 @@ func (g *Generator) linear() int {
 
 // nearMark returns a place in the draft: where a layer begins, or a few bytes
 // beside that.
-func (g *Generator) nearMark() int {
+func (g *generator) nearMark() int {
 	if len(g.draft.marks) == 0 {
 		return 0
 	}
@@ -125,7 +125,7 @@ func (g *Generator) nearMark() int {
 }
 
 // payload appends some bytes: few as a rule, a jumbo frame's or more at times.
-func (g *Generator) payload() {
+func (g *generator) payload() {
 	most := pickWeighted(&g.dice, []weighted[int]{{95, 64}, {5, 1500}})
 	if g.dice.percent(1) {
 		most = pick(&g.dice, 9000, 9000, 9000, 9000, 9000, 65600)

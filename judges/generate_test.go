@@ -12,19 +12,19 @@ import (
 )
 
 // samePolicies compares policies by their tables.
-var samePolicies = cmp.Comparer(func(a, b *Policies) bool { return bytes.Equal(a.binary, b.binary) })
+var samePolicies = cmp.Comparer(func(a, b *policies) bool { return bytes.Equal(a.binary, b.binary) })
 
 func TestSequenceIsTheSameAgain(t *testing.T) {
 	t.Parallel()
-	var first, again, other Sequence
-	a, b := Generator{Seed: 3, Frames: 50}, Generator{Seed: 3, Frames: 50}
+	var first, again, other sequence
+	a, b := generator{Seed: 3, Frames: 50}, generator{Seed: 3, Frames: 50}
 	a.Sequence(1, &first)
 	b.Sequence(7000, &again)
 	b.Sequence(1, &again)
 	if diff := cmp.Diff(first, again, samePolicies); diff != "" {
 		t.Errorf("the same number gave another sequence (-first +again):\n%s", diff)
 	}
-	a = Generator{Seed: 4, Frames: 50}
+	a = generator{Seed: 4, Frames: 50}
 	a.Sequence(1, &other)
 	if cmp.Equal(other, again, samePolicies) {
 		t.Error("another seed gave the same sequence")
@@ -33,10 +33,10 @@ func TestSequenceIsTheSameAgain(t *testing.T) {
 
 func TestSequenceSurvivesItsBinaryForm(t *testing.T) {
 	t.Parallel()
-	generator := Generator{Seed: 5, Frames: 20}
+	g := generator{Seed: 5, Frames: 20}
 	for number := range uint64(30) {
-		var written, read Sequence
-		generator.Sequence(number, &written)
+		var written, read sequence
+		g.Sequence(number, &written)
 		data, err := written.AppendBinary(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func TestSequenceSurvivesItsBinaryForm(t *testing.T) {
 		if err := read.UnmarshalBinary(data); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(written, read, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Sequence{}, "Policies")); diff != "" {
+		if diff := cmp.Diff(written, read, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(sequence{}, "Policies")); diff != "" {
 			t.Fatalf("sequence %d (-written +read):\n%s", number, diff)
 		}
 	}
@@ -52,9 +52,9 @@ func TestSequenceSurvivesItsBinaryForm(t *testing.T) {
 
 func TestGeneratorMakesShortestFrames(t *testing.T) {
 	t.Parallel()
-	generator := Generator{Seed: 6, Frames: 5000, Shortest: 14}
-	var s Sequence
-	generator.Sequence(0, &s)
+	g := generator{Seed: 6, Frames: 5000, Shortest: 14}
+	var s sequence
+	g.Sequence(0, &s)
 	for i, frame := range s.Frames {
 		if len(frame.Bytes) < 14 || frame.Linear > len(frame.Bytes) {
 			t.Fatalf("frame %d has %d bytes, %d linear", i, len(frame.Bytes), frame.Linear)
@@ -66,16 +66,16 @@ func TestGeneratorMakesShortestFrames(t *testing.T) {
 // see: a kind of packet that is missing would never be compared.
 func TestGeneratorLeavesNothingOut(t *testing.T) {
 	t.Parallel()
-	generator := Generator{Seed: 1, Frames: 1024}
+	g := generator{Seed: 1, Frames: 1024}
 	seen := make(map[string]int)
-	var s Sequence
-	var judgements Judgements
+	var s sequence
+	var said judgements
 	for number := range uint64(60) {
-		generator.Sequence(number, &s)
-		if err := (Reference{}).Judge(&s, &judgements); err != nil {
+		g.Sequence(number, &s)
+		if err := (reference{}).Judge(&s, &said); err != nil {
 			t.Fatal(err)
 		}
-		countKinds(seen, &s, &judgements)
+		countKinds(seen, &s, &said)
 	}
 	for outcome := range abi.OutcomeMax {
 		atLeast(t, seen, outcome.String(), 50)
@@ -93,14 +93,14 @@ func TestGeneratorLeavesNothingOut(t *testing.T) {
 	atLeast(t, seen, "change of policy", 20)
 }
 
-func countKinds(seen map[string]int, s *Sequence, judgements *Judgements) {
+func countKinds(seen map[string]int, s *sequence, said *judgements) {
 	count := func(kind string, is bool) {
 		if is {
 			seen[kind]++
 		}
 	}
 	fragments := make(map[uint32]bool)
-	for i, judgement := range judgements.List {
+	for i, judgement := range said.List {
 		seen[judgement.Outcome.String()]++
 		count("change of policy", i > 0 && s.Frames[i].Policy != s.Frames[i-1].Policy)
 		count("unknown, dropped", judgement.Outcome == abi.OutcomeUnknownSession && judgement.Consumed)

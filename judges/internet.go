@@ -12,7 +12,7 @@ type header struct {
 }
 
 // ip drafts a header; its length stays open.
-func (g *Generator) ip(h header) {
+func (g *generator) ip(h header) {
 	if h.version == 4 {
 		g.ipv4(h)
 	} else {
@@ -20,7 +20,7 @@ func (g *Generator) ip(h header) {
 	}
 }
 
-func (g *Generator) ipv4(h header) {
+func (g *generator) ipv4(h header) {
 	d := &g.draft
 	protocol := h.protocol
 	d.mark()
@@ -48,7 +48,7 @@ func (g *Generator) ipv4(h header) {
 
 // fragment returns the flags and the offset of an IPv4 header, so many of a hundred
 // times those of a fragment.
-func (g *Generator) fragment(percent int) int {
+func (g *generator) fragment(percent int) int {
 	if !g.dice.percent(percent) {
 		return pick(&g.dice, 0, 0x4000, 0x8000)
 	}
@@ -56,7 +56,7 @@ func (g *Generator) fragment(percent int) int {
 }
 
 // ipv6 drafts a header and at times extension headers.
-func (g *Generator) ipv6(h header) {
+func (g *generator) ipv6(h header) {
 	d := &g.draft
 	protocol := h.protocol
 	d.mark()
@@ -85,7 +85,7 @@ func (g *Generator) ipv6(h header) {
 
 // extension drafts an extension header in front of what the byte at next says
 // will follow, and returns where its own next header is.
-func (g *Generator) extension(next int, h *header) int {
+func (g *generator) extension(next int, h *header) int {
 	d := &g.draft
 	d.mark()
 	kind := pickWeighted(&g.dice, []weighted[byte]{

@@ -8,7 +8,6 @@
 package judges
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,19 +18,19 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// Judge judges sequences of frames. It is not safe for concurrent use.
-type Judge interface {
+// judge judges sequences of frames. It is not safe for concurrent use.
+type judge interface {
 	Name() string
 	// Judge judges the frames of s in their order, from a state in which no
 	// session is known. It fills out, whose memory it may keep using until the
 	// next call.
-	Judge(s *Sequence, out *Judgements) error
+	Judge(s *sequence, out *judgements) error
 	// Close releases the judge. Its judgements must not be used any more.
 	Close() error
 }
 
-// Judgements are what one judge said of a sequence.
-type Judgements struct {
+// judgements are what one judge said of a sequence.
+type judgements struct {
 	List []mirror.Judgement // one for each frame
 
 	// TellsAll says that List tells of every packet that has a session which. The
@@ -48,10 +47,10 @@ type Judgements struct {
 	arena []byte // of data that is not a part of something longer-lived
 }
 
-func (j *Judgements) reset() {
+func (j *judgements) reset() {
 	clear(j.Sessions)
 	clear(j.Strangers)
-	*j = Judgements{List: j.List[:0], Sessions: j.Sessions, Strangers: j.Strangers, arena: j.arena[:0]}
+	*j = judgements{List: j.List[:0], Sessions: j.Sessions, Strangers: j.Strangers, arena: j.arena[:0]}
 	if j.Sessions == nil {
 		j.Sessions = make(map[mirror.Session]mirror.SessionAccount)
 		j.Strangers = make(map[mirror.Session]mirror.Stranger)
@@ -59,7 +58,7 @@ func (j *Judgements) reset() {
 }
 
 // keep copies data into memory that lasts until the next reset.
-func (j *Judgements) keep(data ...[]byte) []byte {
+func (j *judgements) keep(data ...[]byte) []byte {
 	from := len(j.arena)
 	for _, d := range data {
 		j.arena = append(j.arena, d...)
@@ -69,7 +68,7 @@ func (j *Judgements) keep(data ...[]byte) []byte {
 
 // addRecord appends the judgement that a ring record holds and returns how many
 // bytes of record it took; more may follow.
-func (j *Judgements) addRecord(record []byte) (int, error) {
+func (j *judgements) addRecord(record []byte) (int, error) {
 	var packet bpf.XdpeelPacket
 	size := copy(bytesOf(&packet), record)
 	kept := int(packet.Captured)
@@ -106,7 +105,7 @@ func (j *Judgements) addRecord(record []byte) (int, error) {
 }
 
 // addAccounts adds the CPUs' ledgers.
-func (j *Judgements) addAccounts(cpus []bpf.XdpeelAccounts) {
+func (j *judgements) addAccounts(cpus []bpf.XdpeelAccounts) {
 	for i := range cpus {
 		j.Received += cpus[i].Received.Packets
 		for outcome, count := range cpus[i].Outcomes {
@@ -123,7 +122,7 @@ func accountOf(count bpf.XdpeelSessionCount) mirror.SessionAccount {
 }
 
 // addStranger adds an entry of the program's map.
-func (j *Judgements) addStranger(key bpf.XdpeelSessionKey, value bpf.XdpeelStranger) {
+func (j *judgements) addStranger(key bpf.XdpeelSessionKey, value bpf.XdpeelStranger) {
 	session := sessionOf(key)
 	j.Strangers[session] = mirror.Stranger{
 		Session: session, Unknown: value.Unknown, Denied: value.Denied, Bytes: value.Bytes,
@@ -139,21 +138,4 @@ func sessionOf(key bpf.XdpeelSessionKey) mirror.Session {
 // the layout of the host, which are those of the program.
 func bytesOf[T any](value *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(value)), unsafe.Sizeof(*value))
-}
-
-// equal says whether two judges said the same of a frame, as far as both can.
-func equal(a, b *mirror.Judgement) bool {
-	if a.Outcome != b.Outcome || a.Consumed != b.Consumed {
-		return false
-	}
-	if a.Outcome != abi.OutcomeDelivered {
-		return true
-	}
-	return a.Offset == b.Offset && a.Arrived == b.Arrived &&
-		a.Captured == b.Captured && a.EtherType == b.EtherType &&
-		a.Packet.Session == b.Packet.Session && a.Packet.Endpoint == b.Packet.Endpoint &&
-		a.Packet.Direction == b.Packet.Direction && a.Packet.Tunnel == b.Packet.Tunnel &&
-		a.Packet.Truncated == b.Packet.Truncated && a.Packet.Length == b.Packet.Length &&
-		a.Packet.Rule == b.Packet.Rule && a.Packet.Outputs == b.Packet.Outputs &&
-		bytes.Equal(a.Packet.Data, b.Packet.Data)
 }

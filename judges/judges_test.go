@@ -177,7 +177,7 @@ func TestFullSessionTable(t *testing.T) {
 	const beyond = 100
 	oneInThree := mirror.TakeAll()
 	oneInThree.Sessions[0].Sample = mirror.Sampling{By: abi.SamplingByPacket, OneIn: 3}
-	judgements, err := panel.Ask(manySessions(t, oneInThree, abi.LimitSessions-1+beyond))
+	judgements, err := panel.ask(manySessions(t, oneInThree, abi.LimitSessions-1+beyond))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// Kernel is the program in the kernel, run a frame at a time by
+// kernel is the program in the kernel, run a frame at a time by
 // BPF_PROG_TEST_RUN. It knows no frames of fewer than 14 bytes.
-type Kernel struct {
+type kernel struct {
 	programs map[string]*kernelProgram // by configuration
 	policies kernelPolicies
 	key      []byte
@@ -22,15 +22,15 @@ const kernelPrograms = 32
 
 // openKernel returns a judge that loads the program when it is asked. It needs
 // root.
-func openKernel() *Kernel {
-	return &Kernel{programs: make(map[string]*kernelProgram)}
+func openKernel() *kernel {
+	return &kernel{programs: make(map[string]*kernelProgram)}
 }
 
 // Name returns "kernel".
-func (k *Kernel) Name() string { return "kernel" }
+func (k *kernel) Name() string { return "kernel" }
 
 // Close unloads the programs.
-func (k *Kernel) Close() error {
+func (k *kernel) Close() error {
 	errs := []error{k.policies.close()}
 	for key, program := range k.programs {
 		errs = append(errs, program.close())
@@ -42,13 +42,13 @@ func (k *Kernel) Close() error {
 // turns is how often a kernel has judged, so that workers come to different CPUs.
 var turns atomic.Uint32
 
-// Judge implements [Judge]. It stays on one CPU: sampling by packet counts on each by
+// Judge implements [judge]. It stays on one CPU: sampling by packet counts on each by
 // itself, and no other judge knows on which one a frame was.
-func (k *Kernel) Judge(s *Sequence, out *Judgements) error {
+func (k *kernel) Judge(s *sequence, out *judgements) error {
 	return lab.OnNthCPU(int(turns.Add(1)), func() error { return k.judgeAll(s, out) })
 }
 
-func (k *Kernel) judgeAll(s *Sequence, out *Judgements) error {
+func (k *kernel) judgeAll(s *sequence, out *judgements) error {
 	out.reset()
 	program, err := k.program(s.Options)
 	if err != nil {
@@ -69,20 +69,20 @@ func (k *Kernel) judgeAll(s *Sequence, out *Judgements) error {
 }
 
 // judge has a program judge a frame by the frame's policy.
-func (k *Kernel) judge(program *kernelProgram, frame Frame, out *Judgements) error {
-	policy, err := k.policies.at(k.policies.of.index(frame.Policy), program.regions)
+func (k *kernel) judge(program *kernelProgram, f frame, out *judgements) error {
+	policy, err := k.policies.at(k.policies.of.index(f.Policy), program.regions)
 	if err != nil {
 		return err
 	}
 	if err := program.setPolicy(policy); err != nil {
 		return err
 	}
-	return program.judge(frame, out)
+	return program.judge(f, out)
 }
 
 // program returns the program that is loaded with o.
-func (k *Kernel) program(o mirror.Options) (*kernelProgram, error) {
-	key, err := (&Sequence{Options: o}).AppendBinary(k.key[:0])
+func (k *kernel) program(o mirror.Options) (*kernelProgram, error) {
+	key, err := (&sequence{Options: o}).AppendBinary(k.key[:0])
 	if err != nil {
 		return nil, err
 	}

@@ -34,15 +34,15 @@ func TestLiveFrames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var judgements Judgements
-	judgements.reset()
-	if err := program.readLedger(&judgements); err != nil {
+	var said judgements
+	said.reset()
+	if err := program.readLedger(&said); err != nil {
 		t.Fatal(err)
 	}
 	// An interrupted run begins anew, so there may be more frames than asked for.
-	received := judgements.Received
-	if received < repeat || judgements.Outcomes[abi.OutcomeDelivered] != received {
-		t.Errorf("received %d of %d, outcomes %v", received, repeat, judgements.Outcomes)
+	received := said.Received
+	if received < repeat || said.Outcomes[abi.OutcomeDelivered] != received {
+		t.Errorf("received %d of %d, outcomes %v", received, repeat, said.Outcomes)
 	}
 	var lost uint64
 	for i := range program.accounts {
@@ -52,7 +52,7 @@ func TestLiveFrames(t *testing.T) {
 	if recorded == 0 || lost == 0 || recorded+lost != received {
 		t.Errorf("%d records and %d lost of %d", recorded, lost, received)
 	}
-	for session, account := range judgements.Sessions {
+	for session, account := range said.Sessions {
 		if session.VNI != 7 || account.Packets != received || account.Lost != lost {
 			t.Errorf("%s: %+v, want %d packets, %d lost", session, account, received, lost)
 		}
@@ -101,13 +101,13 @@ func TestLinuxTearsFrames(t *testing.T) {
 	if !program.tears {
 		t.Skip("needs Linux 6.18: BPF_PROG_TEST_RUN with a first buffer of any size")
 	}
-	frame := egressFrame(7)
-	for linear := mirror.EthernetLength; linear <= len(frame); linear++ {
-		var judgements Judgements
-		if err := program.judge(Frame{Bytes: frame, Linear: linear}, &judgements); err != nil {
+	bytes := egressFrame(7)
+	for linear := mirror.EthernetLength; linear <= len(bytes); linear++ {
+		var said judgements
+		if err := program.judge(frame{Bytes: bytes, Linear: linear}, &said); err != nil {
 			t.Fatalf("%d bytes linear: %v", linear, err)
 		}
-		if got := judgements.List[0].Outcome; got != abi.OutcomeDelivered {
+		if got := said.List[0].Outcome; got != abi.OutcomeDelivered {
 			t.Errorf("%d bytes linear: %s", linear, got)
 		}
 	}

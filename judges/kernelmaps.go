@@ -39,7 +39,7 @@ func (p *kernelProgram) forget() error {
 	if err := p.Ledger.Put(uint32(0), make([]bpf.XdpeelAccounts, p.cpus)); err != nil {
 		return fmt.Errorf("clear ledger: %w", err)
 	}
-	p.before = Judgements{}
+	p.before = judgements{}
 	return nil
 }
 
@@ -66,7 +66,7 @@ func forgetEntries[K, V any](m *ebpf.Map) error {
 }
 
 // readLedger reads what the program has counted by itself.
-func (p *kernelProgram) readLedger(out *Judgements) error {
+func (p *kernelProgram) readLedger(out *judgements) error {
 	var (
 		key     bpf.XdpeelSessionKey
 		session bpf.XdpeelSession
@@ -91,7 +91,7 @@ func (p *kernelProgram) readLedger(out *Judgements) error {
 	return p.readStrangers(out)
 }
 
-func (p *kernelProgram) readStrangers(out *Judgements) error {
+func (p *kernelProgram) readStrangers(out *judgements) error {
 	var (
 		key      bpf.XdpeelSessionKey
 		stranger bpf.XdpeelStranger
@@ -115,22 +115,13 @@ func (p *kernelProgram) readAccounts() error {
 }
 
 // account sums the CPUs' accounts of a session.
-func (p *kernelProgram) account(number uint32) (mirror.SessionAccount, error) {
-	var (
-		counts []bpf.XdpeelSessionCount
-		sum    mirror.SessionAccount
-	)
+func (p *kernelProgram) account(number uint32) (sum mirror.SessionAccount, err error) {
+	var counts []bpf.XdpeelSessionCount
 	if err := p.SessionCounts.Lookup(number, &counts); err != nil {
 		return sum, fmt.Errorf("read account %d: %w", number, err)
 	}
 	for _, count := range counts {
-		one := accountOf(count)
-		sum.Packets += one.Packets
-		sum.Bytes += one.Bytes
-		sum.Truncated += one.Truncated
-		sum.Lost += one.Lost
-		sum.Filtered += one.Filtered
-		sum.SampledOut += one.SampledOut
+		sum.Add(accountOf(count))
 	}
 	return sum, nil
 }

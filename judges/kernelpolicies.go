@@ -10,12 +10,12 @@ import (
 // kernelPolicies are the maps of regions of a sequence's policies. All programs
 // share them, since none is smaller than 4 MiB.
 type kernelPolicies struct {
-	of   *Policies
+	of   *policies
 	made []*ebpf.Map // for each of `of`, once it is needed; nil: not yet
 }
 
 // take makes room for other policies.
-func (k *kernelPolicies) take(of *Policies) error {
+func (k *kernelPolicies) take(of *policies) error {
 	if k.of == of {
 		return nil
 	}

@@ -25,7 +25,7 @@ type kernelProgram struct {
 	frame    []byte               // what the kernel gives back
 	cpus     int                  // possible ones, each with accounts of its own
 	accounts []bpf.XdpeelAccounts // as read last
-	before   Judgements           // the ledger as it was before the frame
+	before   judgements           // the ledger as it was before the frame
 	tears    bool                 // whether the kernel takes a frame in buffers of our choice
 	regions  *ebpf.MapSpec        // of a policy's map
 	policy   *ebpf.Map            // that is set
@@ -92,16 +92,16 @@ type xdpContext struct {
 }
 
 // judge runs the program on a frame and appends what it did.
-func (p *kernelProgram) judge(frame Frame, out *Judgements) error {
-	run := ebpf.RunOptions{Data: frame.Bytes, DataOut: p.frame}
-	if linear := max(frame.Linear, mirror.EthernetLength); linear < len(frame.Bytes) && p.tears {
+func (p *kernelProgram) judge(f frame, out *judgements) error {
+	run := ebpf.RunOptions{Data: f.Bytes, DataOut: p.frame}
+	if linear := max(f.Linear, mirror.EthernetLength); linear < len(f.Bytes) && p.tears {
 		run.Context = xdpContext{DataEnd: uint32(linear)}
 	}
 	verdict, err := p.Xdpeel.Run(&run)
 	if err != nil {
 		return fmt.Errorf("run program: %w", err)
 	}
-	if !bytes.Equal(run.DataOut, frame.Bytes) {
+	if !bytes.Equal(run.DataOut, f.Bytes) {
 		return fmt.Errorf("the program changed the frame to %x", run.DataOut)
 	}
 	outcome, err := p.outcome()
@@ -124,7 +124,7 @@ func (p *kernelProgram) outcome() (abi.Outcome, error) {
 	if err := p.readAccounts(); err != nil {
 		return abi.OutcomeMax, err
 	}
-	before, now := p.before, Judgements{}
+	before, now := p.before, judgements{}
 	now.addAccounts(p.accounts)
 	p.before = now
 	var counted []abi.Outcome
@@ -140,7 +140,7 @@ func (p *kernelProgram) outcome() (abi.Outcome, error) {
 	return counted[0], nil
 }
 
-func (p *kernelProgram) readRecord(out *Judgements) error {
+func (p *kernelProgram) readRecord(out *judgements) error {
 	p.reader.SetDeadline(time.Unix(1, 0)) // it is there, or it never will be
 	err := p.reader.ReadInto(&p.record)
 	if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -17,12 +17,12 @@ func TestLargestPolicy(t *testing.T) {
 			VNI: uint32(2 * i), Filter: filter, Outputs: mirror.OutputSet(i),
 		})
 	}
-	s := &Sequence{Options: settings[0], Policies: compiled(t, policy)}
+	s := &sequence{Options: settings[0], Policies: compiled(t, policy)}
 	const last = 2 * (abi.LimitSessions - 1)
 	for _, vni := range []uint32{0, 1, 2, last / 2, last/2 + 1, last - 2, last - 1, last, last + 1, 1<<24 - 1} {
 		s.add(0, egressFrame(vni))
 	}
-	judgements, err := everyone(t).Ask(s)
+	judgements, err := everyone(t).ask(s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,19 +19,19 @@ const (
 	xdpPass = 2
 )
 
-// Native is the kernel program compiled for the host, in a process of its own.
-type Native struct {
+// native is the kernel program compiled for the host, in a process of its own.
+type native struct {
 	command  *exec.Cmd
 	question io.WriteCloser
 	answer   io.Reader
 	buffer   []byte
 	answered []byte    // data of the last judgements
-	policies *Policies // that the process has
+	policies *policies // that the process has
 }
 
 // openNative starts the program that BuildServer has built. report gets what the
 // sanitizers find.
-func openNative(server string, report io.Writer) (*Native, error) {
+func openNative(server string, report io.Writer) (*native, error) {
 	command := exec.Command(server)
 	command.Stderr = report
 	question, err := command.StdinPipe()
@@ -45,22 +45,22 @@ func openNative(server string, report io.Writer) (*Native, error) {
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("start native judge: %w", err)
 	}
-	return &Native{command: command, question: question, answer: answer}, nil
+	return &native{command: command, question: question, answer: answer}, nil
 }
 
 // Name returns "native".
-func (n *Native) Name() string { return "native" }
+func (n *native) Name() string { return "native" }
 
 // Close ends the process. It fails if a sanitizer found something.
-func (n *Native) Close() error {
+func (n *native) Close() error {
 	if err := errors.Join(n.question.Close(), n.command.Wait()); err != nil {
 		return fmt.Errorf("end native judge: %w", err)
 	}
 	return nil
 }
 
-// Judge implements [Judge].
-func (n *Native) Judge(s *Sequence, out *Judgements) error {
+// Judge implements [judge].
+func (n *native) Judge(s *sequence, out *judgements) error {
 	out.reset()
 	if err := n.ask(s); err != nil {
 		return fmt.Errorf("ask native judge: %w", err)
@@ -78,7 +78,7 @@ func (n *Native) Judge(s *Sequence, out *Judgements) error {
 
 // ask has a sequence answered into n.answered. The process reads a whole
 // question before it answers, so neither waits for the other.
-func (n *Native) ask(s *Sequence) error {
+func (n *native) ask(s *sequence) error {
 	question := append(n.buffer[:0], 0, 0, 0, 0)
 	if n.policies != s.Policies {
 		question = append(question, s.Policies.binary...)
@@ -110,7 +110,7 @@ func (n *Native) ask(s *Sequence) error {
 
 // addAnswer reads a struct answer of native/server.c, and the record behind it,
 // and returns how many bytes that were.
-func addAnswer(from []byte, out *Judgements) (int, error) {
+func addAnswer(from []byte, out *judgements) (int, error) {
 	const size = 4
 	if len(from) < size {
 		return 0, errors.New("read native judge's answer: it ends early")
@@ -140,7 +140,7 @@ func isConsumed(verdict uint32) (bool, error) {
 }
 
 // addLedger reads what is behind the frames' answers.
-func addLedger(from []byte, out *Judgements) error {
+func addLedger(from []byte, out *judgements) error {
 	var ledger struct {
 		accounts [1]bpf.XdpeelAccounts
 		overflow bpf.XdpeelSessionCount

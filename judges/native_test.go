@@ -37,10 +37,10 @@ func TestNativeDiesOfDefects(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sequence := &Sequence{Options: settings[0], Policies: compiled(t, &mirror.Policy{})}
-			sequence.Frames = []Frame{{Bytes: egressFrame(7)[:40], Linear: test.linear}}
-			var judgements Judgements
-			err = native.Judge(sequence, &judgements)
+			s := &sequence{Options: settings[0], Policies: compiled(t, &mirror.Policy{})}
+			s.Frames = []frame{{Bytes: egressFrame(7)[:40], Linear: test.linear}}
+			var said judgements
+			err = native.Judge(s, &said)
 			if err := errors.Join(err, native.Close()); err == nil {
 				t.Error("nobody noticed")
 			}

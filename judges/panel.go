@@ -12,6 +12,14 @@ import (
 // Names are those of the judges, as [Open] takes them.
 var Names = []string{"native", "mirror", "kernel"}
 
+// Panel asks several judges the same.
+type Panel struct {
+	judges       []judge
+	judgements   []judgements
+	tally        judgements
+	fuzzPolicies *policies
+}
+
 // Open makes a panel of the judges of names. server is what [BuildServer] built;
 // it is needed for "native" only.
 func Open(names []string, server string) (*Panel, error) {
@@ -19,20 +27,59 @@ func Open(names []string, server string) (*Panel, error) {
 	for _, name := range names {
 		switch name {
 		case "native":
-			native, err := openNative(server, os.Stderr)
+			n, err := openNative(server, os.Stderr)
 			if err != nil {
 				return nil, err
 			}
-			p.Judges = append(p.Judges, native)
+			p.judges = append(p.judges, n)
 		case "mirror":
-			p.Judges = append(p.Judges, Reference{})
+			p.judges = append(p.judges, reference{})
 		case "kernel":
-			p.Judges = append(p.Judges, openKernel())
+			p.judges = append(p.judges, openKernel())
 		default:
 			return nil, fmt.Errorf("open judge %q: there are %s", name, strings.Join(Names, ", "))
 		}
 	}
 	return p, nil
+}
+
+// ask has all judges judge s. The first one's judgements are returned; the error
+// is a [disagreement] if another's are not the same, or if a judge's ledger is
+// not the sum of its judgements.
+func (p *Panel) ask(s *sequence) (*judgements, error) {
+	if p.judgements == nil {
+		p.judgements = make([]judgements, len(p.judges))
+	}
+	for i, judge := range p.judges {
+		if err := judge.Judge(s, &p.judgements[i]); err != nil {
+			return nil, fmt.Errorf("judge %s: %w", judge.Name(), err)
+		}
+	}
+	first := &p.judgements[0]
+	for frame := range s.Frames {
+		for i := range p.judgements[1:] {
+			if !equal(&first.List[frame], &p.judgements[i+1].List[frame]) {
+				return nil, p.disagree(s, frame)
+			}
+		}
+	}
+	for i := range p.judgements {
+		if err := p.checkLedger(s, i); err != nil {
+			return nil, err
+		}
+	}
+	return first, nil
+}
+
+// Close closes the judges and returns the first error.
+func (p *Panel) Close() error {
+	var failed error
+	for _, judge := range p.judges {
+		if err := judge.Close(); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	return failed
 }
 
 // Shortest returns the length in bytes of the shortest frame that all of names
@@ -42,31 +89,4 @@ func Shortest(names []string) int {
 		return mirror.EthernetLength
 	}
 	return 0
-}
-
-// fuzzed returns fuzzPolicies, the same for all files.
-func (p *Panel) fuzzed() *Policies {
-	if p.fuzzPolicies == nil {
-		p.fuzzPolicies = fuzzPolicies()
-	}
-	return p.fuzzPolicies
-}
-
-// Replay asks the panel about a file: one that the fuzzer wrote, or that a
-// disagreement was saved in. Frames shorter than shortest are left out. It
-// returns how many frames were judged; a file that is no sequence has none.
-func (p *Panel) Replay(path string, shortest int) (int, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0, fmt.Errorf("replay: %w", err)
-	}
-	s := Sequence{Policies: p.fuzzed()}
-	if s.UnmarshalBinary(data) != nil {
-		return 0, nil
-	}
-	s.Frames = slices.DeleteFunc(s.Frames, func(f Frame) bool { return len(f.Bytes) < shortest })
-	if _, err := p.Ask(&s); err != nil {
-		return 0, fmt.Errorf("replay %s: %w", path, err)
-	}
-	return len(s.Frames), nil
 }

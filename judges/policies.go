@@ -12,19 +12,19 @@ import (
 // native/policies.h.
 const maxPolicies = 16
 
-// Policies are what the frames of a sequence can be judged by, and their tables.
-type Policies struct {
+// policies are what the frames of a sequence can be judged by, and their tables.
+type policies struct {
 	list   []*mirror.Policy
 	images []*tables.Image
 	binary []byte // the form of native/policies.h
 }
 
 // newPolicies compiles policies, of which there are 1 to 16.
-func newPolicies(list ...*mirror.Policy) (*Policies, error) {
+func newPolicies(list ...*mirror.Policy) (*policies, error) {
 	if len(list) == 0 || len(list) > maxPolicies {
 		return nil, fmt.Errorf("make policies: %d of them, from 1 to %d are allowed", len(list), maxPolicies)
 	}
-	p := &Policies{list: list, binary: binary.LittleEndian.AppendUint32(nil, uint32(len(list)))}
+	p := &policies{list: list, binary: binary.LittleEndian.AppendUint32(nil, uint32(len(list)))}
 	for i, policy := range list {
 		if err := policy.Check(); err != nil {
 			return nil, fmt.Errorf("make policy %d: %w", i, err)
@@ -40,7 +40,7 @@ func newPolicies(list ...*mirror.Policy) (*Policies, error) {
 }
 
 // appendImage appends the regions, each as far as it is used.
-func (p *Policies) appendImage(image *tables.Image) {
+func (p *policies) appendImage(image *tables.Image) {
 	regions := image.Regions()
 	p.binary = binary.LittleEndian.AppendUint32(p.binary, uint32(len(regions)))
 	for _, region := range regions {
@@ -62,4 +62,4 @@ func usedLines(region []byte) int {
 }
 
 // index returns which policy a number means: any number means one.
-func (p *Policies) index(number uint32) int { return int(number % uint32(len(p.list))) }
+func (p *policies) index(number uint32) int { return int(number % uint32(len(p.list))) }

@@ -7,14 +7,14 @@ import (
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
-// Reference is the judge in plain Go.
-type Reference struct{}
+// reference is the judge in plain Go.
+type reference struct{}
 
 // Name returns "mirror".
-func (Reference) Name() string { return "mirror" }
+func (reference) Name() string { return "mirror" }
 
-// Judge implements [Judge].
-func (Reference) Judge(s *Sequence, out *Judgements) error {
+// Judge implements [judge].
+func (reference) Judge(s *sequence, out *judgements) error {
 	out.reset()
 	out.TellsAll = true
 	policy := 0
@@ -42,7 +42,7 @@ func (Reference) Judge(s *Sequence, out *Judgements) error {
 	return nil
 }
 
-func (j *Judgements) addLedger(ledger *mirror.Ledger) {
+func (j *judgements) addLedger(ledger *mirror.Ledger) {
 	j.Received, j.Outcomes, j.Overflow = ledger.Received, ledger.Outcomes, ledger.Overflow
 	maps.Copy(j.Sessions, ledger.Sessions)
 	for _, stranger := range ledger.Strangers {
@@ -51,4 +51,4 @@ func (j *Judgements) addLedger(ledger *mirror.Ledger) {
 }
 
 // Close does nothing.
-func (Reference) Close() error { return nil }
+func (reference) Close() error { return nil }

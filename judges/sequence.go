@@ -14,8 +14,8 @@ import (
 // frameMax is the longest frame in bytes: FRAME_MAX of native/judge.h.
 const frameMax = 72 * 1024
 
-// Frame is a frame as a driver hands it over.
-type Frame struct {
+// frame is a frame as a driver hands it over.
+type frame struct {
 	Bytes  []byte
 	Linear int // bytes of it in the first buffer; the rest is in others
 	// Policy is the number of the policy that judges it. Another than the frame's
@@ -23,11 +23,11 @@ type Frame struct {
 	Policy uint32
 }
 
-// Sequence is a run of frames and what they are judged under.
-type Sequence struct {
+// sequence is a run of frames and what they are judged under.
+type sequence struct {
 	Options  mirror.Options // ports and snap length are always set
-	Policies *Policies      // no part of the binary form
-	Frames   []Frame
+	Policies *policies      // no part of the binary form
+	Frames   []frame
 }
 
 func portsOf(from *[abi.LimitPorts]uint16) []uint16 {
@@ -41,7 +41,7 @@ func portsOf(from *[abi.LimitPorts]uint16) []uint16 {
 }
 
 // AppendBinary appends the form that native/sequence.h describes. It never fails.
-func (s *Sequence) AppendBinary(to []byte) ([]byte, error) {
+func (s *sequence) AppendBinary(to []byte) ([]byte, error) {
 	c := loader.Config(s.Options)
 	to = append(to, bytesOf(&c)...)
 	for _, frame := range s.Frames {
@@ -56,7 +56,7 @@ func (s *Sequence) AppendBinary(to []byte) ([]byte, error) {
 
 // UnmarshalBinary reads what AppendBinary writes or the fuzzer found, whose
 // faults are left out: no other judge knows them. The frames are parts of data.
-func (s *Sequence) UnmarshalBinary(data []byte) error {
+func (s *sequence) UnmarshalBinary(data []byte) error {
 	var c bpf.XdpeelConfig
 	const header = int(unsafe.Sizeof(c))
 	if len(data) < header {
@@ -80,16 +80,16 @@ func optionsOf(c *bpf.XdpeelConfig) mirror.Options {
 	return o
 }
 
-func framesOf(data []byte) []Frame {
+func framesOf(data []byte) []frame {
 	const header = 16
-	var frames []Frame
+	var frames []frame
 	for len(data) >= header {
 		length := binary.LittleEndian.Uint32(data)
 		linear := binary.LittleEndian.Uint32(data[4:])
 		policy := binary.LittleEndian.Uint32(data[12:])
 		data = data[header:]
 		length = min(length, frameMax, uint32(len(data)))
-		frames = append(frames, Frame{data[:length:length], int(min(linear, length)), policy})
+		frames = append(frames, frame{data[:length:length], int(min(linear, length)), policy})
 		data = data[length:]
 	}
 	return frames

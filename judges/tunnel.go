@@ -7,7 +7,7 @@ import (
 )
 
 // tunnel drafts what is behind the outer UDP header at udp.
-func (g *Generator) tunnel(udp int) {
+func (g *generator) tunnel(udp int) {
 	vxlan := 50
 	if len(g.options.VXLANPorts) == 0 {
 		vxlan = 5
@@ -24,7 +24,7 @@ func (g *Generator) tunnel(udp int) {
 }
 
 // setPort writes a destination port: mostly one that is configured.
-func (g *Generator) setPort(udp int, configured []uint16) {
+func (g *generator) setPort(udp int, configured []uint16) {
 	port := pick[uint16](&g.dice, 0, 53, 4788, 4789, 4790, 6081, 6082, 8472, 0xffff)
 	if len(configured) > 0 && g.dice.percent(96) {
 		port = pick(&g.dice, configured...)
@@ -33,7 +33,7 @@ func (g *Generator) setPort(udp int, configured []uint16) {
 }
 
 // vxlan drafts a VXLAN header and a frame.
-func (g *Generator) vxlan() {
+func (g *generator) vxlan() {
 	d := &g.draft
 	d.mark()
 	flags := byte(0x08)
@@ -46,7 +46,7 @@ func (g *Generator) vxlan() {
 }
 
 // geneve drafts a GENEVE header with its options, and what it carries.
-func (g *Generator) geneve() {
+func (g *generator) geneve() {
 	d := &g.draft
 	d.mark()
 	start := d.len()
@@ -80,7 +80,7 @@ func (g *Generator) geneve() {
 }
 
 // geneveOptions drafts an option list and returns its length in words of 4 bytes.
-func (g *Generator) geneveOptions() int {
+func (g *generator) geneveOptions() int {
 	d := &g.draft
 	start := d.len()
 	if g.dice.percent(5) { // an endpoint id behind as many options as there may be
@@ -108,7 +108,7 @@ func (g *Generator) geneveOptions() int {
 
 // option drafts a GENEVE option with so many words behind its first, whose number
 // it may give wrongly.
-func (g *Generator) option(class, kind, words int) {
+func (g *generator) option(class, kind, words int) {
 	d := &g.draft
 	said := byte(words)
 	if g.dice.percent(3) {
@@ -123,7 +123,7 @@ func (g *Generator) option(class, kind, words int) {
 }
 
 // gatewayLoadBalancer drafts the bare IP packet of a mirrored packet.
-func (g *Generator) gatewayLoadBalancer(version int) {
+func (g *generator) gatewayLoadBalancer(version int) {
 	if g.dice.percent(2) { // not what the EtherType says
 		version = 10 - version
 	}

@@ -3,7 +3,7 @@ package judges
 import "github.com/xdpeel/xdpeel/lab/frames"
 
 // mirrored drafts a frame that is a mirrored packet unless a die says otherwise.
-func (g *Generator) mirrored() {
+func (g *generator) mirrored() {
 	d := &g.draft
 	version := pick(&g.dice, 4, 4, 4, 6)
 	g.ethernet(pickWeighted(&g.dice, []weighted[int]{{80, 0}, {10, 1}, {7, 2}, {3, 3}}), etherTypeOf(version))
@@ -22,7 +22,7 @@ func etherTypeOf(version int) int {
 }
 
 // ethernet drafts a header with so many VLAN tags.
-func (g *Generator) ethernet(tags, etherType int) {
+func (g *generator) ethernet(tags, etherType int) {
 	d := &g.draft
 	d.mark()
 	destination, source := g.cast.mac(&g.dice), g.cast.mac(&g.dice)
@@ -42,7 +42,7 @@ func (g *Generator) ethernet(tags, etherType int) {
 
 // datagram drafts an IP packet with a UDP header, whose payload is written with
 // the port known: content drafts it and returns the port.
-func (g *Generator) datagram(version int, content func(udp int)) {
+func (g *generator) datagram(version int, content func(udp int)) {
 	d := &g.draft
 	open := len(d.open)
 	g.ip(header{
