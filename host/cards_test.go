@@ -109,7 +109,7 @@ func TestCardsMended(t *testing.T) {
 	}
 	directory := filepath.Join(t.TempDir(), "new")
 	w := newWish(t)
-	w.Interface, w.Mode, w.Pins = names[0], loader.ModeAuto, standardMount+"/xdpeel"
+	w.Interface, w.Mode, w.Pins = names[0], loader.ModeAuto, loader.StandardMount+"/xdpeel"
 	w.Outputs = []Output{{Name: "all", Path: directory + "/x.pcapng", KeepSize: 1 << 20}}
 	before := Examine(w)
 	for _, m := range before.Mend() {

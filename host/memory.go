@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-
-	"github.com/xdpeel/xdpeel/loader"
 )
 
 // memoryFacts are in bytes.
@@ -26,7 +24,7 @@ func examineMemory(v *visit) ([]Finding, error) {
 	if f.available, err = readAvailable(text); err != nil {
 		return nil, err
 	}
-	limit, err := loader.MemoryLimitOf(os.DirFS("/"))
+	limit, err := MemoryLimitOf(os.DirFS("/"))
 	if err != nil {
 		return nil, err
 	}

@@ -5,16 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/loader"
 )
-
-// standardMount is where a bpffs belongs, and what xdpeel mounts if nobody has.
-const standardMount = "/sys/fs/bpf"
 
 // pinFacts are of the directory in which a program that outlives the daemon is kept.
 type pinFacts struct {
@@ -29,28 +24,20 @@ func examinePins(v *visit) ([]Finding, error) {
 	if f.directory == "" {
 		return f.judge(), nil
 	}
-	at := f.directory
-	for {
-		var s unix.Statfs_t
-		err := unix.Statfs(at, &s)
-		if err == nil {
-			f.mounted, f.namespace = s.Type == unix.BPF_FS_MAGIC, loader.NamespaceOfSys(f.directory)
-			f.refused = unix.Access(at, unix.W_OK|unix.X_OK)
-			return f.judge(), nil
-		}
-		if errors.Is(err, fs.ErrPermission) {
-			f.mounted, f.refused = true, err
-			return f.judge(), nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) || at == "/" || at == "." {
-			return nil, fmt.Errorf("look at %s: %w", at, err)
-		}
-		at = filepath.Dir(at)
+	is, nearest, err := loader.InBPFFS(f.directory)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		f.mounted, f.refused = true, err
+	case err != nil:
+		return nil, fmt.Errorf("look at %s: %w", nearest, err)
+	default:
+		f.mounted, f.namespace = is, NamespaceOfSys(f.directory)
+		f.refused = unix.Access(nearest, unix.W_OK|unix.X_OK)
 	}
+	return f.judge(), nil
 }
 
 func (f pinFacts) judge() []Finding {
-	standard := f.directory == standardMount || strings.HasPrefix(f.directory, standardMount+"/")
 	switch {
 	case f.directory == "":
 		return found("the program goes with the daemon: no bpffs is needed")
@@ -60,21 +47,19 @@ func (f pinFacts) judge() []Finding {
 			Why:    "a program that outlives the daemon (on_exit: keep) is kept there, and would go with it",
 			Remedy: "nsenter --net=/run/netns/" + f.namespace + " instead of ip netns exec " + f.namespace,
 		}}
-	case !f.mounted && standard:
+	case !f.mounted && loader.IsBelowStandardMount(f.directory):
 		return []Finding{{
-			Level: Warning, Found: "no bpffs is mounted on " + standardMount,
+			Level: Warning, Found: "no bpffs is mounted on " + loader.StandardMount,
 			Why:    "a program that outlives the daemon (on_exit: keep) is kept there; xdpeel mounts it itself, if it may",
-			Remedy: "mount -t bpf bpf " + standardMount,
-			Undo:   "umount " + standardMount,
-			mend: func() error {
-				return os.NewSyscallError("mount", unix.Mount("bpf", standardMount, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=700"))
-			},
+			Remedy: "mount -t bpf bpf " + loader.StandardMount,
+			Undo:   "umount " + loader.StandardMount,
+			mend:   func() error { return os.NewSyscallError("mount", loader.MountStandard()) },
 		}}
 	case !f.mounted:
 		return []Finding{{
 			Level: Failure, Found: f.directory + " is in no bpffs",
 			Why:    "a program that outlives the daemon (on_exit: keep) is kept there",
-			Remedy: "mount -t bpf bpf DIRECTORY, or the key pins with one under " + standardMount,
+			Remedy: "mount -t bpf bpf DIRECTORY, or the key pins with one under " + loader.StandardMount,
 		}}
 	case f.refused != nil:
 		return []Finding{{

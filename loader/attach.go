@@ -132,7 +132,7 @@ func (p *Program) AttachNow(name string, mode Mode) (*Attachment, error) {
 	if adopted, err := p.adopt(iface, mode); err != nil || adopted != nil {
 		return adopted, err
 	}
-	if holder, err := holderOf(iface); err != nil {
+	if holder, err := HolderOf(iface); err != nil {
 		return nil, err
 	} else if holder != nil {
 		return nil, &OccupiedError{name, *holder}
@@ -169,7 +169,7 @@ func (p *Program) try(iface netlink.Link, how attempt) (*Attachment, *Refusal, e
 	}
 	defer program.Close()
 	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) {
-		if holder, herr := holderOf(iface); herr == nil && holder != nil {
+		if holder, herr := HolderOf(iface); herr == nil && holder != nil {
 			return nil, nil, &OccupiedError{attributes.Name, *holder}
 		}
 	}

@@ -21,7 +21,7 @@ func Detach(name, root string) (*Holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	holder, err := holderOf(iface)
+	holder, err := HolderOf(iface)
 	if err == nil && holder != nil && holder.Hidden {
 		return nil, lacking("CAP_SYS_ADMIN")
 	}

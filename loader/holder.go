@@ -39,8 +39,8 @@ func (e *OccupiedError) Error() string {
 // nobody may hold it any more.
 func (e *OccupiedError) MayGo() bool { return e.Holder.Ours || e.Holder.Hidden }
 
-// holderOf returns the program that an interface carries, or nil.
-func holderOf(iface netlink.Link) (*Holder, error) {
+// HolderOf returns the XDP program that an interface carries, or nil.
+func HolderOf(iface netlink.Link) (*Holder, error) {
 	current, err := netlink.LinkByIndex(iface.Attrs().Index)
 	if err != nil {
 		return nil, fmt.Errorf("ask for interface %q: %w", iface.Attrs().Name, err)

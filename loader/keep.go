@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -66,20 +65,6 @@ func mapValues[T any](k *keep, m *ebpf.Map, err error) ([]T, error) {
 	return unsafe.Slice((*T)(unsafe.Pointer(&memory[0])), n), nil
 }
 
-// note leaves a note to the next process: all of it, or that before stays.
-func (k *keep) note(text []byte) error {
-	older, number := &k.notes[0], k.notes[1].Number
-	if older.Number > number {
-		older, number = &k.notes[1], older.Number
-	}
-	if len(text) > len(older.Text) {
-		return fmt.Errorf("leave a note: it has %d bytes, and there is room for %d", len(text), len(older.Text))
-	}
-	older.Length = uint32(copy(older.Text[:], text))
-	atomic.StoreUint64(&older.Number, number+1)
-	return nil
-}
-
 func (k *keep) close() error {
 	var errs []error
 	for _, memory := range k.mappings {
@@ -88,10 +73,6 @@ func (k *keep) close() error {
 	k.mappings = nil
 	return errors.Join(errs...)
 }
-
-// Note leaves a note of the outputs to the process after this one, in place of the one
-// before; see abi.LimitNote.
-func (p *Program) Note(text []byte) error { return p.keep.note(text) }
 
 // Books are the accounts of outputs that outlive the process, with what processes
 // before have left in them. They last until Close.

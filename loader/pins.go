@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -20,9 +19,6 @@ import (
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/loader/pair"
 )
-
-// ErrNoPins says that there is no file system for pins.
-var ErrNoPins = errors.New("no bpffs")
 
 // ErrPinsInUse says that another process has the pins of an interface.
 var ErrPinsInUse = errors.New("another xdpeel runs there")
@@ -66,7 +62,7 @@ func OpenPins(o PinOptions) (*Pins, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded object: %w", err)
 	}
-	if err := mountPins(o.Root); err != nil {
+	if err := provideBPFFS(o.Root); err != nil {
 		return nil, err
 	}
 	namespace, err := networkNamespace()
@@ -86,36 +82,6 @@ func OpenPins(o PinOptions) (*Pins, error) {
 	return p, nil
 }
 
-// Notes returns what an earlier process noted of its outputs, nil if there is nothing.
-func (p *Pins) Notes() ([]byte, error) {
-	if !p.adopted {
-		return nil, nil
-	}
-	return p.readNotes()
-}
-
-// readNotes returns the newer of the two notes that are there, and none that has another form.
-func (p *Pins) readNotes() ([]byte, error) {
-	m, err := p.load(bpf.XdpeelMapNotes)
-	if err != nil || m == nil {
-		return nil, err
-	}
-	defer m.Close()
-	var note, newer bpf.XdpeelNote
-	if m.ValueSize() != uint32(unsafe.Sizeof(note)) || m.MaxEntries() != 2 {
-		return nil, nil
-	}
-	for place := range m.MaxEntries() {
-		if err := m.Lookup(place, &note); err != nil {
-			return nil, fmt.Errorf("read notes: %w", err)
-		}
-		if note.Number > newer.Number {
-			newer = note
-		}
-	}
-	return slices.Clone(newer.Text[:min(int(newer.Length), len(newer.Text))]), nil
-}
-
 // lockPins keeps other processes out of a directory until the file is closed.
 func lockPins(dir string) (*os.File, error) {
 	lock, err := os.Open(dir)
@@ -129,39 +95,6 @@ func lockPins(dir string) (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), lock.Close())
 	}
 	return lock, nil
-}
-
-// standardMount is where a bpffs belongs; systemd mounts it, and so does xdpeel if
-// nobody has.
-const standardMount = "/sys/fs/bpf"
-
-// mountPins sees to it that root is in a bpffs.
-func mountPins(root string) error {
-	if isBPFFS(root) {
-		return nil
-	}
-	if root != standardMount && !strings.HasPrefix(root, standardMount+"/") {
-		return fmt.Errorf("%w is mounted on %s", ErrNoPins, root)
-	}
-	if err := unix.Mount("bpf", standardMount, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=700"); err != nil {
-		return fmt.Errorf("%w is mounted on %s, nor can it be: %w", ErrNoPins, standardMount, err)
-	}
-	return nil
-}
-
-// isBPFFS says whether a path, or the nearest directory above it that is there, is in a bpffs.
-func isBPFFS(path string) bool {
-	var s unix.Statfs_t
-	for {
-		err := unix.Statfs(path, &s)
-		if err == nil {
-			return s.Type == unix.BPF_FS_MAGIC
-		}
-		if !errors.Is(err, fs.ErrNotExist) || path == "/" || path == "." {
-			return false
-		}
-		path = filepath.Dir(path)
-	}
 }
 
 // networkNamespace tells the calling thread's network namespace from others.

@@ -29,18 +29,10 @@ func quirk(iface netlink.Link, how attempt) *Refusal {
 	return &Refusal{
 		Tried: how.String(),
 		Reason: fmt.Sprintf("virtio_net on Linux %s takes an MTU of %d and then silently drops frames over %d bytes",
-			kernelRelease(), mtu, SingleBufferMTU+mirror.EthernetLength),
+			KernelRelease(), mtu, SingleBufferMTU+mirror.EthernetLength),
 		Remedy: mtuCommand(iface.Attrs().Name, SingleBufferMTU),
 		err:    unix.ERANGE,
 	}
-}
-
-// knowsFragments says whether virtio_net of this kernel handles frames of several
-// buffers, which it does since Linux 6.3. The kernel tells of no driver's
-// features before that release, so the netdev family's absence is the answer.
-func knowsFragments() bool {
-	_, err := netlink.GenlFamilyGet("netdev")
-	return err == nil
 }
 
 // explain says why the kernel refused, in its own words where it has any.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -41,15 +39,3 @@ func Rehearse(o mirror.Options, policy *mirror.Policy) (r *Rehearsal, err error)
 	r.Compiled = err == nil && size > 0
 	return r, nil
 }
-
-// Missing returns what xdpeel needs and cannot have here: a *CapabilityError and
-// an error that wraps ErrKernel, each nil if nothing of its kind is missing.
-func Missing() (capability, kernel error) {
-	return checkCapabilities(), checkKernel()
-}
-
-// KernelRelease returns the running kernel's release, as "6.1.0-18-amd64".
-func KernelRelease() string { return kernelRelease() }
-
-// HolderOf returns the XDP program that an interface carries, or nil.
-func HolderOf(iface netlink.Link) (*Holder, error) { return holderOf(iface) }

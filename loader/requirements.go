@@ -3,97 +3,21 @@ package loader
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/features"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
 // ErrKernel says that the running kernel lacks what xdpeel cannot do without.
 var ErrKernel = errors.New("kernel is too old")
 
-// CapabilityError names the capabilities that the process lacks.
-type CapabilityError struct {
-	Missing []string
-	Has     []string // of those that xdpeel may need, the ones that it has
-}
-
-// lacking is the error of a process that lacks capabilities.
-func lacking(missing ...string) *CapabilityError {
-	e := &CapabilityError{Missing: missing}
-	for _, c := range capabilities {
-		if hasCapability(c.bit) {
-			e.Has = append(e.Has, c.name)
-		}
-	}
-	return e
-}
-
-func (e *CapabilityError) Error() string {
-	return "missing privilege: " + strings.Join(e.Missing, ", ")
-}
-
-// Grant is the command that grants what is missing. setcap(8) takes away what it does
-// not name, so it names all that are needed.
-func (e *CapabilityError) Grant() string {
-	var names []string
-	for _, c := range capabilities {
-		if c.always || slices.Contains(e.Missing, c.name) || slices.Contains(e.Has, c.name) {
-			names = append(names, strings.ToLower(c.name))
-		}
-	}
-	return "setcap " + strings.Join(names, ",") + "+ep $(command -v xdpeel)"
-}
-
-// capabilities that xdpeel may need, see capabilities(7). Loading and attaching always
-// take some. Without CAP_PERFMON the verifier refuses a packet pointer of variable offset.
-var capabilities = []struct {
-	bit    int
-	name   string
-	always bool
-}{
-	{unix.CAP_BPF, "CAP_BPF", true},
-	{unix.CAP_PERFMON, "CAP_PERFMON", true},
-	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN", true},
-	{unix.CAP_NET_RAW, "CAP_NET_RAW", false},
-	{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN", false},
-}
-
-// checkCapabilities returns a *CapabilityError if any that loading takes is missing from
-// the effective set. CAP_SYS_ADMIN stands for CAP_PERFMON and CAP_BPF.
-func checkCapabilities() error {
-	has, err := effective()
-	if err != nil {
-		return err
-	}
-	var missing []string
-	for _, c := range capabilities {
-		if c.always && !has(c.bit) && (c.bit == unix.CAP_NET_ADMIN || !has(unix.CAP_SYS_ADMIN)) {
-			missing = append(missing, c.name)
-		}
-	}
-	if missing != nil {
-		return lacking(missing...)
-	}
-	return nil
-}
-
-// effective returns what tells whether a capability is in the effective set.
-func effective() (has func(bit int) bool, err error) {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return nil, fmt.Errorf("read capabilities: %w", err)
-	}
-	return func(bit int) bool { return data[bit/32].Effective&(1<<(bit%32)) != 0 }, nil
-}
-
-func hasCapability(bit int) bool {
-	has, err := effective()
-	return err == nil && has(bit)
+// Missing returns what xdpeel needs and cannot have here: a *CapabilityError and
+// an error that wraps ErrKernel, each nil if nothing of its kind is missing.
+func Missing() (capability, kernel error) {
+	return checkCapabilities(), checkKernel()
 }
 
 // checkKernel returns an error that wraps ErrKernel if the kernel lacks a helper
@@ -104,7 +28,7 @@ func checkKernel() error {
 		err := features.HaveProgramHelper(ebpf.XDP, helper.function)
 		if errors.Is(err, ebpf.ErrNotSupported) {
 			return fmt.Errorf("%w: Linux %s has no %s for XDP; xdpeel needs Linux 6.1 or newer",
-				ErrKernel, kernelRelease(), helper.name)
+				ErrKernel, KernelRelease(), helper.name)
 		}
 		if err != nil {
 			return fmt.Errorf("ask the kernel for %s: %w", helper.name, err)
@@ -125,10 +49,29 @@ var helpers = []struct {
 	{asm.FnKtimeGetCoarseNs, "bpf_ktime_get_coarse_ns"},
 }
 
-func kernelRelease() string {
+// KernelRelease returns the running kernel's release, as "6.1.0-18-amd64".
+func KernelRelease() string {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return "of unknown version"
 	}
 	return unix.ByteSliceToString(name.Release[:])
+}
+
+// knowsFragments says whether virtio_net of this kernel handles frames of several
+// buffers, which it does since Linux 6.3. The kernel tells of no driver's
+// features before that release, so the netdev family's absence is the answer.
+func knowsFragments() bool {
+	_, err := netlink.GenlFamilyGet("netdev")
+	return err == nil
+}
+
+// movesGeneric says whether this kernel moves frames of generic mode to another CPU
+// without losing any. Before Linux 6.15 it went on with the first of several that
+// came at once, and gave the others to the host as they were
+// (cpu_map_bpf_prog_run_skb, kernel/bpf/cpumap.c).
+func movesGeneric() bool {
+	var major, minor int
+	_, err := fmt.Sscanf(KernelRelease(), "%d.%d", &major, &minor)
+	return err == nil && (major > 6 || major == 6 && minor >= 15)
 }

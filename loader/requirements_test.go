@@ -13,8 +13,8 @@ import (
 // release returns the running kernel's version.
 func release(t *testing.T) (major, minor int) {
 	t.Helper()
-	if _, err := fmt.Sscanf(kernelRelease(), "%d.%d", &major, &minor); err != nil {
-		t.Fatalf("kernel release %q: %v", kernelRelease(), err)
+	if _, err := fmt.Sscanf(KernelRelease(), "%d.%d", &major, &minor); err != nil {
+		t.Fatalf("kernel release %q: %v", KernelRelease(), err)
 	}
 	return major, minor
 }
@@ -29,7 +29,7 @@ func TestKernelVersion(t *testing.T) {
 			t.Errorf("Linux %d.%d is refused: %v", major, minor, err)
 		}
 	case major < 5 || major == 5 && minor < 18:
-		want := fmt.Sprintf("kernel is too old: Linux %s has no bpf_xdp_load_bytes for XDP; xdpeel needs Linux 6.1 or newer", kernelRelease())
+		want := fmt.Sprintf("kernel is too old: Linux %s has no bpf_xdp_load_bytes for XDP; xdpeel needs Linux 6.1 or newer", KernelRelease())
 		if !errors.Is(err, ErrKernel) || err.Error() != want || strings.Contains(err.Error(), "\n") {
 			t.Errorf("said %v, want %q", err, want)
 		}

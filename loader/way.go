@@ -52,16 +52,6 @@ func (p *Program) singleMap(name string) (*ebpf.Map, error) {
 	return p.adoptMap(singlePrefix+name, func() (*ebpf.Map, error) { return ebpf.NewMap(p.spec.Maps[name]) })
 }
 
-// movesGeneric says whether this kernel moves frames of generic mode to another CPU
-// without losing any. Before Linux 6.15 it went on with the first of several that
-// came at once, and gave the others to the host as they were
-// (cpu_map_bpf_prog_run_skb, kernel/bpf/cpumap.c).
-func movesGeneric() bool {
-	var major, minor int
-	_, err := fmt.Sscanf(kernelRelease(), "%d.%d", &major, &minor)
-	return err == nil && (major > 6 || major == 6 && minor >= 15)
-}
-
 // stayPut has all frames stay on the CPU that they come to, from now on.
 func (p *Program) stayPut() error {
 	p.staysPut = true

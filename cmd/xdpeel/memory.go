@@ -8,6 +8,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/config"
 	"github.com/xdpeel/xdpeel/export"
+	"github.com/xdpeel/xdpeel/host"
 	"github.com/xdpeel/xdpeel/loader"
 )
 
@@ -45,7 +46,7 @@ func needOf(c *config.Config) (need, error) {
 // checkMemory refuses a configuration that might be killed for want of memory, and
 // otherwise has Go keep within what there is.
 func checkMemory(c *config.Config) error {
-	limit, err := loader.MemoryLimitOf(os.DirFS("/"))
+	limit, err := host.MemoryLimitOf(os.DirFS("/"))
 	if err != nil {
 		return err
 	}

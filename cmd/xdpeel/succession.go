@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/xdpeel/xdpeel/config"
+	"github.com/xdpeel/xdpeel/host"
 	"github.com/xdpeel/xdpeel/loader"
 )
 
@@ -32,7 +33,7 @@ func (d *daemon) load(c *config.Config) (*config.Config, []*entry, error) {
 		return nil, nil, errors.Join(err, pins.Close())
 	}
 	d.program, err = loader.LoadPinned(c.Judge, c.Policy, pins)
-	if namespace := loader.NamespaceOfSys(c.Pins); err == nil && namespace != "" {
+	if namespace := host.NamespaceOfSys(c.Pins); err == nil && namespace != "" {
 		d.log.Warn("the bpffs is this process's own, made by `ip netns exec`: the program goes when the daemon ends", "pins", c.Pins,
 			"hint", "start it with nsenter --net=/run/netns/"+namespace)
 	}

@@ -1,4 +1,4 @@
-package loader
+package host
 
 import (
 	"math"
