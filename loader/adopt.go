@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -55,25 +54,6 @@ func (p *Program) readGeneration() (uint32, error) {
 	return tables.GenerationOf(region), nil
 }
 
-// adoptMap returns the map of a name: pinned, where there are pins, and the one
-// that was left behind, where one was.
-func (p *Program) adoptMap(name string, make func() (*ebpf.Map, error)) (*ebpf.Map, error) {
-	if p.pins == nil {
-		return make()
-	}
-	m, err := p.pins.load(name)
-	if err != nil || m != nil {
-		return m, err
-	}
-	if m, err = make(); err != nil {
-		return nil, err
-	}
-	if err := m.Pin(p.pins.path(name)); err != nil {
-		return nil, errors.Join(fmt.Errorf("pin map %s: %w", name, err), m.Close())
-	}
-	return m, nil
-}
-
 // adopt returns the attachment to an interface that an earlier process left behind,
 // with the program exchanged for this one between two frames; nil without one, or
 // where it is not as it is wished for.
@@ -100,7 +80,7 @@ func (p *Program) adopt(iface netlink.Link, mode Mode) (*Attachment, error) {
 
 // exchange puts this program in the place of a link's, as the kernel lets it.
 func (p *Program) exchange(iface netlink.Link, held link.Link, mode Mode) (*Attachment, error) {
-	for _, f := range []fragments{withFragments, withoutFragments} {
+	for _, f := range bothKinds {
 		program, err := p.load(f)
 		if err != nil {
 			return nil, err

@@ -109,6 +109,10 @@ func attempts(mode Mode) []attempt {
 	}
 }
 
+// busyPatience is how long the kernel may take to free a link that nobody holds any
+// more, as one whose pin went with its file system.
+const busyPatience = 500 * time.Millisecond
+
 // Attach puts the program on the interface name of the calling thread's network
 // namespace, in the best way that mode allows. It changes nothing else on the
 // host. It returns an error that wraps ErrNoInterface, an *OccupiedError if there

@@ -54,10 +54,8 @@ func (p *Program) makeCopySet(set mirror.OutputSet) error {
 
 // refillCopySets has the sets with a slot lead to the veth that the slot has now.
 func (p *Program) refillCopySets(slot int) error {
-	var set mirror.OutputSet
-	var id uint32
 	var errs []error
-	for sets := p.maps.CopySets.Iterate(); sets.Next(&set, &id); {
+	for _, set := range p.heldCopySets() {
 		if set.Has(slot) {
 			errs = append(errs, p.makeCopySet(set))
 		}
@@ -68,10 +66,8 @@ func (p *Program) refillCopySets(slot int) error {
 // dropCopySets removes the sets that a policy, which is in effect, does not name.
 func (p *Program) dropCopySets(policy *mirror.Policy) error {
 	wanted := copySets(policy)
-	var set mirror.OutputSet
-	var id uint32
 	var errs []error
-	for sets := p.maps.CopySets.Iterate(); sets.Next(&set, &id); {
+	for _, set := range p.heldCopySets() {
 		if wanted[set] {
 			continue
 		}
@@ -80,4 +76,14 @@ func (p *Program) dropCopySets(policy *mirror.Policy) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// heldCopySets returns the sets that there are maps of.
+func (p *Program) heldCopySets() (held []mirror.OutputSet) {
+	var set mirror.OutputSet
+	var id uint32
+	for sets := p.maps.CopySets.Iterate(); sets.Next(&set, &id); {
+		held = append(held, set)
+	}
+	return held
 }

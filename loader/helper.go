@@ -17,10 +17,10 @@ import (
 	"github.com/xdpeel/xdpeel/loader/pair"
 )
 
-// Helper is another process, which makes what takes capabilities to make for one that
+// helper is another process, which makes what takes capabilities to make for one that
 // has given its own up. It holds nothing of what it made: maps, programs and links are
 // handed over, and all goes on as it is when it dies. Any goroutine may use it.
-type Helper struct {
+type helper struct {
 	command *exec.Cmd
 	gone    chan struct{} // closed when the process has ended
 
@@ -47,7 +47,7 @@ const (
 // more: it runs a command that calls ServeHelper, which Close ends, and loads now what
 // may have to be attached again.
 func (p *Program) Delegate(command *exec.Cmd) error {
-	for _, f := range []fragments{withFragments, withoutFragments} {
+	for _, f := range bothKinds {
 		program, err := p.load(f)
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ func (p *Program) Delegate(command *exec.Cmd) error {
 		return err
 	}
 	if err := helper.equip(p.shop); err != nil {
-		return errors.Join(err, helper.Close())
+		return errors.Join(err, helper.close())
 	}
 	p.helper, p.craft = helper, helper
 	return nil
@@ -100,7 +100,7 @@ func learnToRun() error {
 }
 
 // startHelper runs the command with those of HelperCapabilities that there are.
-func startHelper(command *exec.Cmd) (*Helper, error) {
+func startHelper(command *exec.Cmd) (*helper, error) {
 	has, err := effective()
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func startHelper(command *exec.Cmd) (*Helper, error) {
 	if err := command.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start helper: %w", err), conn.Close())
 	}
-	h := &Helper{command: command, gone: make(chan struct{}), conn: conn}
+	h := &helper{command: command, gone: make(chan struct{}), conn: conn}
 	go func() {
 		command.Wait() // however it ended: it is gone
 		close(h.gone)
@@ -150,14 +150,14 @@ func unixConn(fd int) (*net.UnixConn, error) {
 }
 
 // equip gives the helper a workshop like this one, once.
-func (h *Helper) equip(w *workshop) error {
+func (h *helper) equip(w *workshop) error {
 	_, descriptors, err := h.ask(&equipment{SelfTest: w.selfTest, Constants: w.constants}, w.descriptors(), 0)
 	return errors.Join(err, closeAll(descriptors))
 }
 
 // ask sends a message and returns the answer to it, which has so many descriptors. A
 // helper that does not keep to the protocol is ended.
-func (h *Helper) ask(message any, give []int, want int) (*answer, []int, error) {
+func (h *helper) ask(message any, give []int, want int) (*answer, []int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	err := h.conn.SetDeadline(time.Now().Add(helperPatience))
@@ -184,8 +184,8 @@ func (h *Helper) ask(message any, give []int, want int) (*answer, []int, error) 
 	return &said, descriptors, nil
 }
 
-// Close ends the helper. One that was killed is no error any more.
-func (h *Helper) Close() error {
+// close ends the helper. One that was killed is no error any more.
+func (h *helper) close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	err := h.conn.Close()
@@ -198,13 +198,13 @@ func (h *Helper) Close() error {
 	return err
 }
 
-func (h *Helper) policyMap(regions int) (*ebpf.Map, error) {
+func (h *helper) policyMap(regions int) (*ebpf.Map, error) {
 	return h.askMap(&request{Kind: requestPolicyMap, Regions: uint32(regions)})
 }
 
-func (h *Helper) copySetMap() (*ebpf.Map, error) { return h.askMap(&request{Kind: requestCopySetMap}) }
+func (h *helper) copySetMap() (*ebpf.Map, error) { return h.askMap(&request{Kind: requestCopySetMap}) }
 
-func (h *Helper) askMap(r *request) (*ebpf.Map, error) {
+func (h *helper) askMap(r *request) (*ebpf.Map, error) {
 	_, descriptors, err := h.ask(r, nil, 1)
 	if err != nil {
 		return nil, err
@@ -212,7 +212,7 @@ func (h *Helper) askMap(r *request) (*ebpf.Map, error) {
 	return ebpf.NewMapFromFD(descriptors[0])
 }
 
-func (h *Helper) packetSocket() (int, error) {
+func (h *helper) packetSocket() (int, error) {
 	_, descriptors, err := h.ask(&request{Kind: requestPacketSocket}, nil, 1)
 	if err != nil {
 		return -1, err
@@ -220,7 +220,7 @@ func (h *Helper) packetSocket() (int, error) {
 	return descriptors[0], unix.SetNonblock(descriptors[0], true)
 }
 
-func (h *Helper) buildVeth(o VethOptions, missing ends) (*builtVeth, error) {
+func (h *helper) buildVeth(o VethOptions, missing ends) (*builtVeth, error) {
 	r := &request{Kind: requestBuildVeth, Missing: missing}
 	if err := r.describe(&o); err != nil {
 		return nil, err
@@ -240,7 +240,7 @@ func (h *Helper) buildVeth(o VethOptions, missing ends) (*builtVeth, error) {
 	return b, nil
 }
 
-func (h *Helper) removeVeth(p *pair.Pair) error {
+func (h *helper) removeVeth(p *pair.Pair) error {
 	r := &request{Kind: requestRemoveVeth}
 	if err := r.describe(&VethOptions{Options: p.Options}); err != nil {
 		return err

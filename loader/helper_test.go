@@ -154,7 +154,7 @@ func TestWithoutCapabilities(t *testing.T) {
 }
 
 // newHelper returns the helper of a program.
-func newHelper(t *testing.T) *Helper {
+func newHelper(t *testing.T) *helper {
 	t.Helper()
 	needRoot(t)
 	p := newProgram(t, mirror.Options{})
@@ -198,14 +198,14 @@ func TestHelper(t *testing.T) {
 
 // A helper that was killed is gone; one that hears what is not in the protocol ends.
 func TestHelperGone(t *testing.T) {
-	for name, end := range map[string]func(h *Helper) error{
-		"killed":  func(h *Helper) error { return h.command.Process.Kill() },
-		"short":   func(h *Helper) error { _, err := h.conn.Write([]byte{1}); return err },
-		"unknown": func(h *Helper) error { return send(h.conn, &request{Kind: 99}, nil) },
-		"endless": func(h *Helper) error {
+	for name, end := range map[string]func(h *helper) error{
+		"killed":  func(h *helper) error { return h.command.Process.Kill() },
+		"short":   func(h *helper) error { _, err := h.conn.Write([]byte{1}); return err },
+		"unknown": func(h *helper) error { return send(h.conn, &request{Kind: 99}, nil) },
+		"endless": func(h *helper) error {
 			return send(h.conn, &request{Kind: requestRemoveVeth, Name: [16]byte{15: 1}}, nil)
 		},
-		"a socket": func(h *Helper) error { return send(h.conn, &request{Kind: requestCopySetMap}, []int{1}) },
+		"a socket": func(h *helper) error { return send(h.conn, &request{Kind: requestCopySetMap}, []int{1}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHelper(t)

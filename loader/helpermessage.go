@@ -2,17 +2,11 @@ package loader
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"math/bits"
-	"net"
 	"slices"
 	"strings"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/bpf"
@@ -22,9 +16,6 @@ import (
 // A daemon and its helper send each other messages of fixed form, in this host's byte
 // order: equipment with the descriptors of the maps, once; then a request, an answer,
 // a request, an answer. Whatever has another length ends the conversation.
-
-// errEnded says that nobody is at the other end.
-var errEnded = io.EOF
 
 // errProtocol says that a message is none that there is.
 var errProtocol = errors.New("not in the protocol")
@@ -158,132 +149,3 @@ type helperError struct {
 
 func (e *helperError) Error() string { return e.text }
 func (e *helperError) Unwrap() error { return e.wraps }
-
-// send sends a message and descriptors.
-func send(conn *net.UnixConn, message any, descriptors []int) error {
-	data, err := binary.Append(nil, binary.NativeEndian, message)
-	if err != nil {
-		return fmt.Errorf("write message: %w", err)
-	}
-	var rights []byte
-	if len(descriptors) > 0 {
-		rights = unix.UnixRights(descriptors...)
-	}
-	_, _, err = conn.WriteMsgUnix(data, rights, nil)
-	return err
-}
-
-func reply(conn *net.UnixConn, a *answer, descriptors []int) error { return send(conn, a, descriptors) }
-
-// receive reads a message, a pointer, and the descriptors that come with it. It returns
-// an error that wraps errEnded if there comes none any more, or errProtocol.
-func receive(conn *net.UnixConn, message any) (descriptors []int, err error) {
-	size := binary.Size(message)
-	data, control := make([]byte, size+1), make([]byte, unix.CmsgSpace(4*descriptorMax))
-	n, nControl, flags, _, err := conn.ReadMsgUnix(data, control)
-	if err != nil {
-		return nil, err
-	}
-	if messages, err := unix.ParseSocketControlMessage(control[:nControl]); err == nil {
-		for i := range messages {
-			some, _ := unix.ParseUnixRights(&messages[i])
-			descriptors = append(descriptors, some...)
-		}
-	}
-	switch {
-	case n == 0:
-		err = errEnded
-	case n != size || flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0:
-		err = fmt.Errorf("%w: %d bytes, want %d", errProtocol, n, size)
-	default:
-		_, err = binary.Decode(data[:n], binary.NativeEndian, message)
-	}
-	if err != nil {
-		return nil, errors.Join(err, closeAll(descriptors))
-	}
-	return descriptors, nil
-}
-
-// descriptorMax is how many descriptors come with one message; the equipment's are most.
-const descriptorMax = 64
-
-func closeAll(descriptors []int) error {
-	var errs []error
-	for _, fd := range descriptors {
-		errs = append(errs, unix.Close(fd))
-	}
-	return errors.Join(errs...)
-}
-
-// descriptors are those of the maps, in the order in which takeMaps takes them.
-func (w *workshop) descriptors() (list []int) {
-	for _, f := range []fragments{withFragments, withoutFragments} {
-		for _, name := range slices.Sorted(mapNames(w.spec)) {
-			list = append(list, w.over[f][name].FD())
-		}
-	}
-	return list
-}
-
-func (w *workshop) takeMaps(descriptors []int) error {
-	names := slices.Sorted(mapNames(w.spec))
-	if want := 2 * len(names); len(descriptors) != want {
-		return errors.Join(fmt.Errorf("%w: %d maps, want %d", errProtocol, len(descriptors), want), closeAll(descriptors))
-	}
-	for i, fd := range descriptors {
-		f := fragments(i < len(names))
-		if w.over[f] == nil {
-			w.over[f] = make(map[string]*ebpf.Map)
-		}
-		m, err := ebpf.NewMapFromFD(fd)
-		if err != nil {
-			return fmt.Errorf("take map: %w", err)
-		}
-		w.over[f][names[i%len(names)]] = m
-	}
-	return nil
-}
-
-func (s ends) count() int { return bits.OnesCount32(uint32(s)) }
-
-// pack returns the descriptors of a veth's parts, in the order in which unpackVeth
-// takes them. They are the parts' still.
-func (b *builtVeth) pack() (descriptors []int, err error) {
-	for _, program := range append(b.programs[:], b.probe) {
-		descriptors = append(descriptors, program.FD())
-	}
-	for _, held := range b.links {
-		if held == nil {
-			continue
-		}
-		raw, ok := held.(interface{ FD() int })
-		if !ok {
-			return nil, fmt.Errorf("link of type %T has no descriptor", held)
-		}
-		descriptors = append(descriptors, raw.FD())
-	}
-	return descriptors, nil
-}
-
-// unpackVeth makes the parts of a veth of their descriptors.
-func unpackVeth(descriptors []int, missing ends) (b *builtVeth, err error) {
-	b = new(builtVeth)
-	for i, to := range []**ebpf.Program{&b.programs[sinkEnd], &b.programs[arriveEnd], &b.probe} {
-		if *to, err = ebpf.NewProgramFromFD(descriptors[i]); err != nil {
-			return b, errors.Join(fmt.Errorf("take program: %w", err), closeAll(descriptors[i+1:]))
-		}
-	}
-	rest := descriptors[int(endMax)+1:]
-	for e := range endMax {
-		if !missing.has(e) {
-			continue
-		}
-		held, err := link.NewFromFD(rest[0])
-		rest = rest[1:]
-		if err != nil {
-			return b, errors.Join(fmt.Errorf("take link: %w", err), closeAll(rest))
-		}
-		b.links[e] = held
-	}
-	return b, nil
-}

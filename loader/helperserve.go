@@ -93,7 +93,7 @@ func (w *workshop) serve(conn *net.UnixConn, r *request) error {
 			return err
 		}
 		if err == nil {
-			_, err = pair.Remove(o.Name)
+			err = pair.Remove(o.Name)
 		}
 		return reply(conn, failed(err), nil)
 	}

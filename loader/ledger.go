@@ -75,10 +75,14 @@ func (p *Program) readSessions(ledger *mirror.Ledger) (err error) {
 	}
 	var key bpf.XdpeelSessionKey
 	var value bpf.XdpeelSession
-	for sessions := p.maps.Sessions.Iterate(); sessions.Next(&key, &value); {
+	entries := p.maps.Sessions.Iterate()
+	for entries.Next(&key, &value) {
 		if ledger.Sessions[sessionOf(&key)], err = p.readAccount(value.Account, offset); err != nil {
 			return err
 		}
+	}
+	if err := entries.Err(); err != nil {
+		return fmt.Errorf("list sessions: %w", err)
 	}
 	ledger.Overflow, err = p.readAccount(0, offset)
 	return err

@@ -106,7 +106,12 @@ func networkNamespace() (string, error) {
 	return fmt.Sprint(s.Ino), nil
 }
 
+// undotted is a name as bpffs takes it, dotted what it was.
 func undotted(name string) string { return strings.ReplaceAll(name, ".", "%2e") }
+func dotted(name string) string   { return strings.ReplaceAll(name, "%2e", ".") }
+
+// vethPin names the pin of the link that holds a program at one end of a veth.
+func vethPin(veth string, e end) string { return vethPrefix + veth + "-" + e.String() }
 
 // layoutOf names the form of the maps: what another build of the program has, and
 // this one can go on with, has the same.
@@ -124,18 +129,20 @@ func layoutOf(spec *ebpf.CollectionSpec) string {
 	return "v" + hex.EncodeToString(hash.Sum(nil)[:6])
 }
 
-// mapNames are those of the maps that are kept; constants are each program's own.
-func mapNames(spec *ebpf.CollectionSpec) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range spec.Maps {
-			if !strings.HasPrefix(name, ".") && !yield(name) {
-				return
-			}
-		}
+func (p *Pins) path(name string) string { return filepath.Join(p.dir, undotted(name)) }
+
+// remove removes the pin of a name, if it is there.
+func (p *Pins) remove(name string) error {
+	if err := os.Remove(p.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("unpin: %w", err)
 	}
+	return nil
 }
 
-func (p *Pins) path(name string) string { return filepath.Join(p.dir, undotted(name)) }
+// removeVeth removes the pins of a veth.
+func (p *Pins) removeVeth(name string) error {
+	return errors.Join(p.remove(vethPin(name, sinkEnd)), p.remove(vethPin(name, arriveEnd)))
+}
 
 // hasLink says whether a program is held by these pins: then all maps are there.
 func (p *Pins) hasLink() bool {
@@ -158,14 +165,14 @@ func (p *Pins) load(name string) (*ebpf.Map, error) {
 // pinPolicy pins the map of a policy that is about to be in effect, in place of the one
 // before: at no time is there none.
 func (p *Pins) pinPolicy(m *ebpf.Map) error {
-	next := p.path(policyPin + "-next")
-	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a process that was killed here
-		return fmt.Errorf("unpin: %w", err)
+	const next = policyPin + "-next"
+	if err := p.remove(next); err != nil { // of a process that was killed here
+		return err
 	}
-	if err := m.Pin(next); err != nil {
+	if err := m.Pin(p.path(next)); err != nil {
 		return fmt.Errorf("pin policy: %w", err)
 	}
-	if err := os.Rename(next, p.path(policyPin)); err != nil {
+	if err := os.Rename(p.path(next), p.path(policyPin)); err != nil {
 		return fmt.Errorf("pin policy: %w", err)
 	}
 	return nil
@@ -226,22 +233,16 @@ func findPin(root, namespace, name string) (string, error) {
 // removeVeths removes the veths whose ends are pinned and whose names are unwanted,
 // interfaces and pins.
 func (p *Pins) removeVeths(unwanted func(name string) bool) error {
-	sinks, err := filepath.Glob(filepath.Join(p.dir, vethPrefix+"*-sink"))
+	sinks, err := filepath.Glob(filepath.Join(p.dir, vethPin("*", sinkEnd)))
 	if err != nil {
 		return fmt.Errorf("list pins: %w", err)
 	}
+	before, behind, _ := strings.Cut(vethPin("*", sinkEnd), "*")
 	var errs []error
 	for _, sink := range sinks {
-		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(sink), vethPrefix), "-sink")
-		if name = strings.ReplaceAll(name, "%2e", "."); !unwanted(name) {
-			continue
-		}
-		_, err := pair.Remove(name)
-		errs = append(errs, err)
-		for _, which := range []string{"-sink", "-arrive"} {
-			if err := os.Remove(p.path(vethPrefix + name + which)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, fmt.Errorf("unpin: %w", err))
-			}
+		name := dotted(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(sink), before), behind))
+		if unwanted(name) {
+			errs = append(errs, pair.Remove(name), p.removeVeth(name))
 		}
 	}
 	return errors.Join(errs...)
@@ -249,8 +250,8 @@ func (p *Pins) removeVeths(unwanted func(name string) bool) error {
 
 // forgetLink removes the pin of an interface's link, and everything once it was the last.
 func (p *Pins) forgetLink(iface string) error {
-	if err := os.Remove(p.path(linkPrefix + iface)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("unpin: %w", err)
+	if err := p.remove(linkPrefix + iface); err != nil {
+		return err
 	}
 	if p.hasLink() {
 		return nil

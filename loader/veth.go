@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -100,9 +99,9 @@ func (v *Veth) findPinned() error {
 		return nil
 	}
 	for e := range endMax {
-		held, err := pins.loadLink(v.pin(e))
+		held, err := pins.loadLink(vethPin(v.Name, e))
 		if err == nil && held == nil {
-			held, _, err = pins.takeLink(v.pin(e))
+			held, _, err = pins.takeLink(vethPin(v.Name, e))
 		}
 		if err != nil {
 			return err
@@ -113,8 +112,6 @@ func (v *Veth) findPinned() error {
 	}
 	return nil
 }
-
-func (v *Veth) pin(e end) string { return vethPrefix + v.Name + "-" + e.String() }
 
 // missing are the ends that no link of ours holds a program at.
 func (v *Veth) missing() (missing ends) {
@@ -135,7 +132,7 @@ func (v *Veth) fit(built *builtVeth) error {
 			if v.program.pins == nil {
 				continue
 			}
-			if err := made.Pin(v.program.pins.path(v.pin(e))); err != nil {
+			if err := made.Pin(v.program.pins.path(vethPin(v.Name, e))); err != nil {
 				return fmt.Errorf("pin: %w", err)
 			}
 			continue
@@ -202,11 +199,7 @@ func (v *Veth) Close() error {
 	v.program.setVeth(v.Slot, nil)
 	errs := []error{v.program.maps.Veths.Put(uint32(v.Slot), bpf.XdpeelVeth{}), v.program.leadNowhere(v.Slot)}
 	if v.program.pins != nil {
-		for e := range endMax {
-			if err := os.Remove(v.program.pins.path(v.pin(e))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, fmt.Errorf("unpin: %w", err))
-			}
-		}
+		errs = append(errs, v.program.pins.removeVeth(v.Name))
 	}
 	return errors.Join(append(errs, v.Leave())...)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -35,6 +36,7 @@ func (e end) program() string {
 type ends uint32
 
 func (s ends) has(e end) bool { return s&(1<<e) != 0 }
+func (s ends) count() int     { return bits.OnesCount32(uint32(s)) }
 
 // builtVeth is a pair with all that takes capabilities done to it.
 type builtVeth struct {
@@ -116,10 +118,6 @@ func (w *workshop) furnish(b *builtVeth, o VethOptions, missing ends) (err error
 	return nil
 }
 
-// busyPatience is how long the kernel may take to free a link that nobody holds any
-// more, as one whose pin went with its file system.
-const busyPatience = 500 * time.Millisecond
-
 // attachEnd puts a program on an interface of the calling thread's network namespace.
 func attachEnd(program *ebpf.Program, index int) (held link.Link, err error) {
 	for deadline := time.Now().Add(busyPatience); ; time.Sleep(10 * time.Millisecond) {
@@ -181,7 +179,7 @@ const laneQueue = 2048
 
 // openLanes has the first n CPUs take frames from others.
 func (w *workshop) openLanes(n int) error {
-	for _, f := range []fragments{withFragments, withoutFragments} {
+	for _, f := range bothKinds {
 		if w.lanes[f] == nil {
 			lane, err := w.load(bpf.XdpeelProgXdpeelLane, f, w.constants)
 			if err != nil {

@@ -18,6 +18,9 @@ const (
 	withoutFragments fragments = false
 )
 
+// bothKinds are the programs that there are of each, the better first.
+var bothKinds = []fragments{withFragments, withoutFragments}
+
 // way is what a frame is sent away by. The kernel lets a map that leads to
 // interfaces or CPUs serve either programs for frames of several buffers or
 // others, so there is one of each for both kinds; they hold the same.
@@ -26,18 +29,11 @@ type way struct {
 	lanes *ebpf.Map // lanes
 }
 
-func (p *Program) way(f fragments) *way {
-	if f {
-		return p.ways[1]
-	}
-	return p.ways[0]
-}
-
 // makeWays makes both: the one with the maps that the object's were loaded with.
 func (p *Program) makeWays() error {
-	p.ways[1] = &way{ports: p.maps.VethPorts, lanes: p.maps.Lanes}
+	p.ways[withFragments] = &way{ports: p.maps.VethPorts, lanes: p.maps.Lanes}
 	other := new(way)
-	p.ways[0] = other
+	p.ways[withoutFragments] = other
 	var err error
 	if other.ports, err = p.singleMap(bpf.XdpeelMapVethPorts); err != nil {
 		return fmt.Errorf("create map of veths: %w", err)
@@ -85,8 +81,5 @@ func (p *Program) leadNowhere(slot int) error {
 }
 
 func (w *way) close() error {
-	if w == nil {
-		return nil
-	}
 	return errors.Join(w.ports.Close(), w.lanes.Close())
 }

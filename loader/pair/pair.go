@@ -181,35 +181,25 @@ func (p *Pair) State() State {
 	return State{Up: up, PeerUp: !up || ours.Attrs().OperState == netlink.OperUp}
 }
 
-// Remove removes both ends.
-func (p *Pair) Remove() error {
-	ours, err := p.home.LinkByName(p.Name)
+// Remove removes both ends, if they are there.
+func (p *Pair) Remove() error { return remove(p.home, p.Name) }
+
+// Remove removes the pair one end of which is ours, has a name, and is in the calling
+// thread's network namespace, if there is one. Another's interface is left alone.
+func Remove(name string) error { return remove(new(netlink.Handle), name) }
+
+func remove(home *netlink.Handle, name string) error {
+	ours, err := home.LinkByName(name)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
 		return nil
 	}
 	if err == nil && isOurs(ours) {
-		err = p.home.LinkDel(ours)
+		err = home.LinkDel(ours)
 	}
 	if err != nil {
-		return fmt.Errorf("remove veth %q: %w", p.Name, err)
+		return fmt.Errorf("remove veth %q: %w", name, err)
 	}
 	return nil
-}
-
-// Remove removes the pair one end of which is ours and has a name. It reports
-// whether there was one; another's interface is left alone.
-func Remove(name string) (bool, error) {
-	ours, err := netlink.LinkByName(name)
-	if errors.As(err, new(netlink.LinkNotFoundError)) || err == nil && !isOurs(ours) {
-		return false, nil
-	}
-	if err == nil {
-		err = netlink.LinkDel(ours)
-	}
-	if err != nil {
-		return false, fmt.Errorf("remove veth %q: %w", name, err)
-	}
-	return true, nil
 }
 
 // Close frees what the pair is watched with. The pair stays.
