@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/xdpeel/xdpeel/netspace"
 )
 
 // NamespaceOfSys returns the name of the network namespace that `ip netns exec` has
@@ -30,7 +32,7 @@ func NamespaceOfSys(directory string) string {
 	if source == "" || strings.Contains(source, "/") {
 		return ""
 	}
-	if _, err := os.Stat(filepath.Join("/run/netns", source)); err != nil {
+	if _, err := os.Stat(filepath.Join(netspace.Directory, source)); err != nil {
 		return "" // it is called sysfs, mostly
 	}
 	return source

@@ -2,9 +2,7 @@ package lab
 
 import "golang.org/x/sys/unix"
 
-// What tests outside of the package look at.
-const NamespaceDirectory = namespaceDirectory
-
+// SetFeatures is what tests outside of the package have interfaces prepared with.
 var SetFeatures = setFeatures
 
 // SetBuffer has the receiver hold so many bytes of frames that wait.

@@ -11,12 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"github.com/xdpeel/xdpeel/netspace"
 )
 
 // Namespace is a network namespace with a name that `ip netns` knows.
@@ -31,7 +32,7 @@ type Namespace struct {
 // router solicitation or a multicast report by itself.
 func NewNamespace(prefix string) (*Namespace, error) {
 	n := new(Namespace)
-	err := aside(func() (err error) {
+	err := netspace.Aside(func() (err error) {
 		if err := shareNamespaceDirectory(); err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (n *Namespace) Name() string { return n.name }
 // not rely on it; sockets and processes stay in the namespace in which f made
 // them. f must not end its goroutine, as testing's FailNow does.
 func (n *Namespace) Do(f func() error) error {
-	return aside(func() error {
+	return netspace.Aside(func() error {
 		if err := netns.Set(n.handle); err != nil {
 			return fmt.Errorf("enter namespace %q: %w", n.name, err)
 		}
@@ -95,7 +96,7 @@ func (n *Namespace) Renew(pause func()) error {
 	err := errors.Join(netns.DeleteNamed(n.name), n.handle.Close())
 	pause()
 	if err == nil {
-		err = aside(func() (err error) {
+		err = netspace.Aside(func() (err error) {
 			if n.handle, err = netns.NewNamed(n.name); err != nil {
 				return err
 			}
@@ -111,36 +112,6 @@ func (n *Namespace) Renew(pause func()) error {
 // Close takes the namespace's name away, and with it all its interfaces once no
 // process or socket is left inside. Further calls do nothing.
 func (n *Namespace) Close() error { return n.remove() }
-
-// aside runs f on a goroutine of its own, whose thread f may take to another
-// namespace.
-func aside(f func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		err := errors.New("run in namespace: function did not return")
-		defer func() { result <- err }()
-		runtime.LockOSThread()
-		home, homeErr := netns.Get()
-		if homeErr != nil {
-			err = fmt.Errorf("find own namespace: %w", homeErr)
-			runtime.UnlockOSThread()
-			return
-		}
-		defer comeHome(home)
-		err = f()
-	}()
-	return <-result
-}
-
-// comeHome takes the calling goroutine's thread, which is locked, to its own
-// namespace and unlocks it. A thread that does not get there stays locked, and so
-// ends with the goroutine instead of running another one in the wrong place.
-func comeHome(home netns.NsHandle) {
-	if netns.Set(home) == nil {
-		runtime.UnlockOSThread()
-	}
-	home.Close()
-}
 
 var lastNumber atomic.Int64
 

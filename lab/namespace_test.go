@@ -17,6 +17,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/labtest"
+	"github.com/xdpeel/xdpeel/netspace"
 )
 
 // identity returns the device and inode of a namespace file.
@@ -51,7 +52,7 @@ func TestDoRunsInsideAndComesHome(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if want, _ := namespaceIdentity(filepath.Join(lab.NamespaceDirectory, n.Name())); got != want || got == home {
+			if want, _ := namespaceIdentity(filepath.Join(netspace.Directory, n.Name())); got != want || got == home {
 				return fmt.Errorf("inside %s: in %s, want %s, home is %s", n.Name(), got, want, home)
 			}
 			return then()
@@ -142,7 +143,7 @@ func TestStartRunsProcessInside(t *testing.T) {
 	if err := command.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	want := identity(t, filepath.Join(lab.NamespaceDirectory, n.Name()))
+	want := identity(t, filepath.Join(netspace.Directory, n.Name()))
 	if got := strings.TrimSpace(output.String()); got != want {
 		t.Errorf("process ran in %s, want %s", got, want)
 	}
@@ -252,7 +253,7 @@ func leftovers(t *testing.T) traces {
 		t.Fatal(err)
 	}
 	own := fmt.Sprintf("xdpeel-test-%d-", os.Getpid())
-	names, err := filepath.Glob(filepath.Join(lab.NamespaceDirectory, own+"*"))
+	names, err := filepath.Glob(filepath.Join(netspace.Directory, own+"*"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,15 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
-)
 
-// namespaceDirectory is where `ip netns` keeps names.
-const namespaceDirectory = "/run/netns"
+	"github.com/xdpeel/xdpeel/netspace"
+)
 
 // space is the network namespace of a consumer's end.
 type space struct {
@@ -34,7 +32,7 @@ func openSpace(name string) (s *space, err error) {
 	}
 	path := name
 	if !filepath.IsAbs(name) {
-		path = filepath.Join(namespaceDirectory, name)
+		path = filepath.Join(netspace.Directory, name)
 	}
 	if s.file, err = openNamespaceFile(path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -76,25 +74,12 @@ func (s *space) do(f func() error) error {
 	if s.file == nil {
 		return f()
 	}
-	result := make(chan error, 1)
-	go func() {
-		// The thread is not unlocked, and so ends with the goroutine instead of
-		// running another one in the wrong namespace.
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			// The first thread would not end, and keep the namespace alive: another
-			// one runs f while this one is held.
-			defer runtime.UnlockOSThread()
-			result <- s.do(f)
-			return
-		}
+	return netspace.Aside(func() error {
 		if err := netns.Set(netns.NsHandle(s.fd())); err != nil {
-			result <- fmt.Errorf("enter network namespace %q: %w", s.name, err)
-			return
+			return fmt.Errorf("enter network namespace %q: %w", s.name, err)
 		}
-		result <- f()
-	}()
-	return <-result
+		return f()
+	})
 }
 
 func (s *space) close() error {
