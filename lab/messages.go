@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/xdpeel/xdpeel/lab/frames"
 )
 
 // prefixed returns parts behind their length, in width bytes, big endian.
@@ -28,7 +30,7 @@ func echo(kind byte, sequence uint16) []byte {
 	for i := range byte(56) {
 		message = append(message, i)
 	}
-	binary.BigEndian.PutUint16(message[2:], checksum(message))
+	binary.BigEndian.PutUint16(message[2:], frames.Checksum(message))
 	return message
 }
 

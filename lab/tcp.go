@@ -120,20 +120,7 @@ func tcpSegment(from, to *side, flags byte, payload []byte) []byte {
 	segment = append(segment, 0, 0, 0, 0) // checksum, urgent pointer
 	segment = slices.Concat(segment, options, payload)
 
-	pseudo := slices.Concat(from.address.AsSlice(), to.address.AsSlice(), []byte{0, frames.ProtocolTCP})
-	pseudo = binary.BigEndian.AppendUint16(pseudo, uint16(len(segment)))
-	binary.BigEndian.PutUint16(segment[16:], checksum(append(pseudo, segment...)))
+	checksum := frames.TransportChecksum(from.address, to.address, frames.ProtocolTCP, segment)
+	binary.BigEndian.PutUint16(segment[16:], checksum)
 	return segment
-}
-
-// checksum returns the Internet checksum of data (RFC 1071).
-func checksum(data []byte) uint16 {
-	var sum uint32
-	for i, b := range data {
-		sum += uint32(b) << (8 * (1 - i%2))
-	}
-	for sum > 0xffff {
-		sum = sum&0xffff + sum>>16
-	}
-	return ^uint16(sum)
 }

@@ -24,9 +24,13 @@ func fold(total uint32) uint16 {
 	return ^uint16(total&0xffff + total>>16)
 }
 
-// transportChecksum returns the checksum of segment behind the pseudo-header of
-// RFC 768 (IPv4) or RFC 8200 section 8.1 (IPv6).
-func transportChecksum(source, destination netip.Addr, protocol uint8, segment []byte) uint16 {
+// Checksum returns the Internet checksum of data (RFC 1071). Over data that holds the
+// right one it is 0.
+func Checksum(data []byte) uint16 { return fold(sum(0, data)) }
+
+// TransportChecksum returns the checksum of segment, whose own is 0 still, behind the
+// pseudo-header of RFC 768 (IPv4) or RFC 8200 section 8.1 (IPv6).
+func TransportChecksum(source, destination netip.Addr, protocol uint8, segment []byte) uint16 {
 	total := sum(0, source.AsSlice())
 	total = sum(total, destination.AsSlice())
 	total = sum(total, []byte{0, protocol})
@@ -45,5 +49,5 @@ func RepairIPv4(packet []byte) {
 		return
 	}
 	binary.BigEndian.PutUint16(packet[10:], 0)
-	binary.BigEndian.PutUint16(packet[10:], fold(sum(0, packet[:length])))
+	binary.BigEndian.PutUint16(packet[10:], Checksum(packet[:length]))
 }

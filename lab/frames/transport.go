@@ -21,7 +21,7 @@ func (h UDP) Datagram(source, destination netip.Addr, payload []byte) []byte {
 	if h.NoChecksum {
 		return datagram
 	}
-	checksum := transportChecksum(source, destination, ProtocolUDP, datagram)
+	checksum := TransportChecksum(source, destination, ProtocolUDP, datagram)
 	if checksum == 0 {
 		checksum = 0xffff // 0 is the word for none
 	}
@@ -47,7 +47,7 @@ func (h TCP) Segment(source, destination netip.Addr, payload []byte) []byte {
 	}
 	segment = append(segment, 0, 0, 0, 1, 5<<4, flags, 0xff, 0xff, 0, 0, 0, 0)
 	segment = append(segment, payload...)
-	checksum := transportChecksum(source, destination, ProtocolTCP, segment)
+	checksum := TransportChecksum(source, destination, ProtocolTCP, segment)
 	binary.BigEndian.PutUint16(segment[16:], checksum)
 	return segment
 }
@@ -60,10 +60,10 @@ func Echo(source, destination netip.Addr, id, sequence uint16, payload []byte) (
 	message = binary.BigEndian.AppendUint16(message, sequence)
 	message = append(message, payload...)
 	if source.Is4() {
-		binary.BigEndian.PutUint16(message[2:], fold(sum(0, message)))
+		binary.BigEndian.PutUint16(message[2:], Checksum(message))
 		return message, ProtocolICMP
 	}
 	message[0] = 128
-	binary.BigEndian.PutUint16(message[2:], transportChecksum(source, destination, ProtocolICMPv6, message))
+	binary.BigEndian.PutUint16(message[2:], TransportChecksum(source, destination, ProtocolICMPv6, message))
 	return message, ProtocolICMPv6
 }
