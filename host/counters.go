@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -46,6 +45,16 @@ const allowanceSuffix = "_allowance_exceeded"
 
 // allowances are those of them that are known.
 var allowances = []string{"bw_in", "bw_out", "pps", "conntrack", "linklocal"}
+
+// newCounters returns those of an interface, of its driver and that one's statistics.
+func newCounters(link netlink.Link, driver string, stats map[string]uint64) (c Counters) {
+	var missed uint64
+	if s := link.Attrs().Statistics; s != nil {
+		missed = s.RxMissedErrors
+	}
+	c.pick(driver, stats, missed)
+	return c
+}
 
 // pick takes what it knows of a driver's statistics.
 func (c *Counters) pick(driver string, stats map[string]uint64, missed uint64) {
@@ -113,58 +122,11 @@ func (r *CounterReader) Read(name string) (c Counters, err error) {
 	if err != nil {
 		stats = nil // nor statistics
 	}
-	var missed uint64
-	if s := link.Attrs().Statistics; s != nil {
-		missed = s.RxMissedErrors
-	}
-	c.pick(driver, stats, missed)
-	return c, nil
+	return newCounters(link, driver, stats), nil
 }
 
 // Close frees the reader's sockets.
 func (r *CounterReader) Close() {
 	r.tool.Close()
 	r.links.Close()
-}
-
-func examineCounters(v *visit) ([]Finding, error) {
-	var missed uint64
-	if s := v.nic.link.Attrs().Statistics; s != nil {
-		missed = s.RxMissedErrors
-	}
-	var c Counters
-	c.pick(v.nic.driver, v.nic.stats, missed)
-	return c.judge(), nil
-}
-
-// allowanceReasons say what an instance's allowances limit.
-var allowanceReasons = map[string]string{
-	"bw_in":     "more came than the instance's bandwidth",
-	"bw_out":    "more was sent than the instance's bandwidth",
-	"pps":       "more packets a second than the instance may have",
-	"conntrack": "more connections than the instance's security groups track: an untracked rule for UDP 4789 (from anywhere, with all traffic let out) needs none",
-	"linklocal": "more packets a second to DNS, metadata and time than the instance may send",
-}
-
-func (c Counters) judge() (findings []Finding) {
-	for _, name := range slices.Sorted(maps.Keys(c.Allowances)) {
-		if n := c.Allowances[name]; n > 0 {
-			findings = append(findings, Finding{
-				Level: Warning, Found: fmt.Sprintf("AWS queued or dropped %d packets by %s%s", n, name, allowanceSuffix),
-				Why: allowanceReasons[name],
-			})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Dropped)) {
-		if n := c.Dropped[name]; n > 0 {
-			findings = append(findings, Finding{
-				Level: Note, Found: fmt.Sprintf("%d packets did not come to the kernel for want of room (%s)", n, name),
-				Why: "the receive ring was full; a larger one, or more channels, help",
-			})
-		}
-	}
-	if findings == nil {
-		return found("no drop of the card is known")
-	}
-	return findings
 }

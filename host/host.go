@@ -112,7 +112,7 @@ func (v *visit) examiners() []examiner {
 	if v.nic != nil {
 		all = append(all, []examiner{
 			{Driver, examineDriver}, {MTU, examineMTU}, {Channels, examineChannels}, {Offloads, examineOffloads},
-			{ReceiveRing, examineReceiveRing}, {Occupant, examineOccupant}, {Drops, examineCounters},
+			{ReceiveRing, examineReceiveRing}, {Occupant, examineOccupant}, {Drops, examineDrops},
 		}...)
 	}
 	return append(all, []examiner{
