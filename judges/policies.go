@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/loader/tables"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -50,7 +51,8 @@ func (p *policies) appendImage(image *tables.Image) {
 	}
 }
 
-const lineBytes = 64
+// lineBytes is the size of a line of a region.
+const lineBytes = tables.RegionBytes / abi.RegionLines
 
 // usedLines returns how many lines there are up to the last that is not zero.
 func usedLines(region []byte) int {
