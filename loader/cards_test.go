@@ -31,7 +31,7 @@ import (
 // like that of a veth pair.
 func newCards(t *testing.T, driver string, mtu int) *wire {
 	t.Helper()
-	if os.Getenv("XDPEEL_VM") == "" {
+	if !labtest.IsGuest() {
 		t.Skip("needs a guest of scripts/vm/matrix.sh --nics")
 	}
 	needRoot(t)

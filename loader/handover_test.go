@@ -12,8 +12,6 @@ import (
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
-	"github.com/xdpeel/xdpeel/lab/labtest"
-	"github.com/xdpeel/xdpeel/loader/pair"
 	"github.com/xdpeel/xdpeel/mirror"
 	"github.com/xdpeel/xdpeel/mirror/cases"
 )
@@ -191,48 +189,4 @@ func TestBalance(t *testing.T) {
 			t.Errorf("veth in slot %d has %d packets of %d: not within 10 %% of even", slot, got, 2*flows)
 		}
 	}
-}
-
-// consumer is the network namespace of a consumer, with a veth into it.
-type consumer struct {
-	namespace *lab.Namespace
-	end       string // its name there
-	veth      *Veth
-	receiver  *lab.Receiver
-}
-
-// Names of a veth's ends in tests.
-const ourEnd, theirEnd = "xdpeel0", "xdpeel0-ids"
-
-// openConsumer makes a veth from a wire's far end into a namespace of its own.
-func openConsumer(t *testing.T, w *wire, program *Program, o VethOptions) *consumer {
-	t.Helper()
-	c := &consumer{namespace: labtest.NewNamespace(t)}
-	o.PeerNamespace = c.namespace.Name()
-	if o.Name == "" {
-		o.Name, o.Peer = ourEnd, theirEnd
-	}
-	o.MTU, o.Queues = max(o.MTU, 1500), max(o.Queues, 1)
-	err := w.pair.B.Namespace.Do(func() (err error) {
-		c.veth, err = program.OpenVeth(o)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.veth.Remove(); err != nil {
-			t.Error(err)
-		}
-	})
-	c.end = o.Peer
-	if c.receiver, err = lab.OpenReceiver(c.namespace, o.Peer); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.receiver.Close() })
-	return c
-}
-
-func vethOptions(slot int, mtu int) VethOptions {
-	return VethOptions{Options: pair.Options{MTU: mtu}, Slot: slot}
 }

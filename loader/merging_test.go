@@ -12,6 +12,7 @@ import (
 	"github.com/xdpeel/xdpeel/loader/pair"
 )
 
+// segments are n segments of one TCP connection in a row: what GRO merges.
 func segments(n, length int) (inner [][]byte) {
 	for i := range n {
 		tcp := frames.TCP{Source: client.Port, Destination: instance.Port, Sequence: uint32(1000 + i*length), NoPush: true}
@@ -22,6 +23,8 @@ func segments(n, length int) (inner [][]byte) {
 	return inner
 }
 
+// What these tests send is merged where nothing keeps it apart: on a veth without
+// xdpeel's programs and limits.
 func TestWireWouldMerge(t *testing.T) {
 	w := newWire(t, lab.VethOptions{MTU: wireMTU})
 	receiver := labtest.OpenReceiver(t, w.pair.B.Namespace, w.pair.B.Name)
@@ -38,6 +41,7 @@ func TestWireWouldMerge(t *testing.T) {
 	t.Error("nothing was merged: TestVethNeverMerges shows nothing")
 }
 
+// waitForMore has the kernel hold received packets back for others to merge with.
 func (c *consumer) waitForMore(t *testing.T) {
 	t.Helper()
 	err := c.namespace.Do(func() error { return pair.WriteSys("class/net/"+c.end+"/gro_flush_timeout", "50000000") })
@@ -46,8 +50,10 @@ func (c *consumer) waitForMore(t *testing.T) {
 	}
 }
 
+// offloads are features of an interface by their names in net/ethtool/common.c.
 type offloads map[string]bool
 
+// set switches them on or off, as `ethtool -K` does, as far as the interface has them.
 func (wanted offloads) set(t *testing.T, n *lab.Namespace, name string) {
 	t.Helper()
 	err := n.Do(func() error {
@@ -73,6 +79,8 @@ func (wanted offloads) set(t *testing.T, n *lab.Namespace, name string) {
 	}
 }
 
+// A consumer may switch offloads on and off as it likes, as Suricata does at start:
+// the frames stay apart, and go on coming.
 func TestVethNeverMerges(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		t.Run(string(mode), func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -110,8 +111,8 @@ func TestSuccession(t *testing.T) {
 	frame := frames.Wrap(inner, 7, source, target)
 	var want [][]byte
 	send := func(n int) {
-		l.send(repeat(frame, n))
-		want = append(want, repeat(inner, n)...)
+		l.send(slices.Repeat([][]byte{frame}, n))
+		want = append(want, slices.Repeat([][]byte{inner}, n)...)
 	}
 	send(10)
 	first.die()

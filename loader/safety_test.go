@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
+	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -22,7 +22,7 @@ import (
 // slow that a veth's ring holds packets when native XDP ends, which the driver
 // throws away: there it comes once.
 func comings() int {
-	if os.Getenv("XDPEEL_VM") != "" {
+	if labtest.IsGuest() {
 		return 1
 	}
 	return 10

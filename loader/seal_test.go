@@ -18,6 +18,8 @@ import (
 	"github.com/xdpeel/xdpeel/lab/labtest"
 )
 
+// Sealed: the host sends nothing into the veth and takes nothing out of it. A forged
+// inner packet to the consumer's own MAC and address is evidence and no traffic.
 func TestVethIsSealed(t *testing.T) {
 	var c *consumer
 	f := newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, 1500)) })
@@ -85,12 +87,14 @@ func addAddress(link netlink.Link, cidr string) error {
 	return netlink.AddrAdd(link, address)
 }
 
+// addNeighbour spares the kernel to ask for somebody's MAC, which is made up.
 func addNeighbour(link netlink.Link, address string) error {
 	return netlink.NeighSet(&netlink.Neigh{
 		LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: net.ParseIP(address), HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 0x77},
 	})
 }
 
+// snmp returns how many IP packets a namespace's host has taken in.
 func snmp(t *testing.T, n *lab.Namespace) (line string) {
 	t.Helper()
 	err := n.Do(func() error {

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,9 +58,9 @@ func TestVethNotAdopted(t *testing.T) {
 				t.Fatal(err)
 			}
 			inner := frames.UDPFrame(client, instance, frames.Payload(100))
-			l.send(repeat(frames.Wrap(inner, 7, source, target), 5))
+			l.send(slices.Repeat([][]byte{frames.Wrap(inner, 7, source, target)}, 5))
 			c := &consumer{namespace: l.consumer, end: theirEnd, receiver: receiver}
-			sameFrames(t, repeat(inner, 5), c.receive(t, 5))
+			sameFrames(t, slices.Repeat([][]byte{inner}, 5), c.receive(t, 5))
 		})
 	}
 }

@@ -1,89 +1,84 @@
 package loader
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/vishvananda/netlink"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
-	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/lab/frames"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
+// mishap is what befalls packets on their way to a consumer.
+type mishap struct {
+	name   string
+	befall func() error // nil: nothing but the frame itself
+	mend   func() error // nil: it cannot be mended
+	frame  []byte       // that is lost
+	reason mirror.Loss
+}
+
+// What is lost on the way shows, to the packet, whatever the reason: the consumer's
+// end down, our end down, a frame too long, the whole veth gone.
 func TestVethLosses(t *testing.T) {
 	inner := frames.UDPFrame(client, instance, frames.Payload(400))
 	frame := frames.Wrap(inner, 7, source, target)
+	tooLong := frames.Wrap(frames.UDPFrame(client, instance, frames.Payload(1500)), 7, source, target)
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		t.Run(string(mode), func(t *testing.T) {
 			var c *consumer
 			f := newFed(t, mode, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, 1500)) })
-			for _, each := range []struct {
-				name   string
-				break_ func() error
-				mend   func() error
-				frame  []byte
-				reason mirror.Loss
-			}{
-				{"their end down", change(c.namespace, theirEnd, netlink.LinkSetDown), change(c.namespace, theirEnd, netlink.LinkSetUp), frame, mirror.LossRedirectFailed},
-				{"our end down", change(f.pair.B.Namespace, ourEnd, netlink.LinkSetDown), change(f.pair.B.Namespace, ourEnd, netlink.LinkSetUp), frame, mirror.LossRedirectFailed},
-				{"too long", nil, nil, frames.Wrap(frames.UDPFrame(client, instance, frames.Payload(1500)), 7, source, target), mirror.Loss(abi.VethLossTooLong.String())},
-				{"gone", change(f.pair.B.Namespace, ourEnd, netlink.LinkDel), nil, frame, mirror.Loss(abi.VethLossNoInterface.String())},
+			theirs := func(what func(netlink.Link) error) func() error { return change(c.namespace, theirEnd, what) }
+			ours := func(what func(netlink.Link) error) func() error { return change(f.pair.B.Namespace, ourEnd, what) }
+			for _, m := range []mishap{
+				{"their end down", theirs(netlink.LinkSetDown), theirs(netlink.LinkSetUp), frame, mirror.LossRedirectFailed},
+				{"our end down", ours(netlink.LinkSetDown), ours(netlink.LinkSetUp), frame, mirror.LossRedirectFailed},
+				{"too long", nil, nil, tooLong, mirror.Loss(abi.VethLossTooLong.String())},
+				{"gone", ours(netlink.LinkDel), nil, frame, mirror.Loss(abi.VethLossNoInterface.String())},
 			} {
-				t.Run(each.name, func(t *testing.T) {
-					if each.break_ != nil {
-						if err := each.break_(); err != nil {
-							t.Fatal(err)
-						}
+				t.Run(m.name, func(t *testing.T) {
+					f.suffer(t, m)
+					if m.mend == nil {
+						return
 					}
-					const n = 30
-					before, received := f.account(slotOfVeth), f.received()
-					f.send(repeat(each.frame, n))
-					f.awaitReceived(received + n)
-					after := f.account(slotOfVeth)
-					if after.Offered-before.Offered != n || after.Lost[each.reason]-before.Lost[each.reason] != n || after.Delivered != before.Delivered {
-						t.Errorf("account went from %+v to %+v, want %d lost by %s", before, after, n, each.reason)
+					if err := errors.Join(m.mend(), c.veth.pair.Await()); err != nil {
+						t.Fatal(err)
 					}
-					if each.mend != nil {
-						if err := each.mend(); err != nil {
-							t.Fatal(err)
-						}
-						if err := c.veth.pair.Await(); err != nil {
-							t.Fatal(err)
-						}
-						f.send([][]byte{frame})
-						sameFrames(t, [][]byte{inner}, c.receive(t, 1))
-					}
+					f.send([][]byte{frame})
+					sameFrames(t, [][]byte{inner}, c.receive(t, 1))
 				})
 			}
 		})
 	}
 }
 
-func repeat(frame []byte, n int) (list [][]byte) {
-	for range n {
-		list = append(list, frame)
+// suffer sends packets after a mishap, and wants each to be lost for its reason.
+func (f *fed) suffer(t *testing.T, m mishap) {
+	t.Helper()
+	if m.befall != nil {
+		if err := m.befall(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return list
+	const n = 30
+	before, received := f.account(slotOfVeth), f.received()
+	f.send(slices.Repeat([][]byte{m.frame}, n))
+	f.awaitReceived(received + n)
+	after := f.account(slotOfVeth)
+	if after.Offered-before.Offered != n || after.Lost[m.reason]-before.Lost[m.reason] != n || after.Delivered != before.Delivered {
+		t.Errorf("account went from %+v to %+v, want %d lost by %s", before, after, n, m.reason)
+	}
 }
 
-func change(n *lab.Namespace, name string, what func(netlink.Link) error) func() error {
-	return func() error {
-		return n.Do(func() error {
-			link, err := netlink.LinkByName(name)
-			if err != nil {
-				return err
-			}
-			return what(link)
-		})
-	}
-}
-
+// A burst that the veth's queue cannot take is counted to the packet.
 func TestVethBurst(t *testing.T) {
 	var c *consumer
 	f := newFed(t, ModeNative, toVeth(0), func(f *fed) { c = openConsumer(t, f.wire, f.program, vethOptions(slotOfVeth, wireMTU)) })
 	frame := frames.Wrap(frames.UDPFrame(client, instance, nil), 7, source, target)
-	f.send(repeat(frame, 20_000))
+	f.send(slices.Repeat([][]byte{frame}, 20_000))
 	f.awaitReceived(20_000)
 	account := f.account(slotOfVeth)
 	if account.Offered != 20_000 || account.Delivered+account.Lost[mirror.LossRedirectFailed] != 20_000 {
