@@ -19,7 +19,7 @@ const (
 // Store is a real S3 store: versitygw, which keeps objects as files.
 type Store struct {
 	Directory string // each of its directories is a bucket
-	Address   string // host and port
+	address   string // host and port
 
 	binary  string
 	command *exec.Cmd
@@ -41,18 +41,18 @@ func NewStore(t testing.TB, root string) *Store {
 		t.Fatal(err)
 	}
 	defer free.Close()
-	s := &Store{Directory: t.TempDir(), Address: free.Addr().String(), binary: binaries[0]}
+	s := &Store{Directory: t.TempDir(), address: free.Addr().String(), binary: binaries[0]}
 	t.Cleanup(s.Kill)
 	return s
 }
 
 // URL is where the store is asked.
-func (s *Store) URL() string { return "http://" + s.Address }
+func (s *Store) URL() string { return "http://" + s.address }
 
 // Start starts the store and waits until it answers. It is killed with the test.
 func (s *Store) Start(t testing.TB) {
 	t.Helper()
-	s.command = exec.Command(s.binary, "--port", s.Address, "--region", "us-east-1", "posix", s.Directory)
+	s.command = exec.Command(s.binary, "--port", s.address, "--region", "us-east-1", "posix", s.Directory)
 	s.command.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
 	if err := s.command.Start(); err != nil {
 		t.Fatal(err)

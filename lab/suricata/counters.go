@@ -89,8 +89,8 @@ func (s section) event(iface string) (Event, error) {
 	return Event{Type: "stats", Interface: iface, Fields: fields}, nil
 }
 
-// Counters asks Suricata for its counters.
-func (l *Live) Counters() (map[string]Counters, error) { return ReadCounters(l.socket()) }
+// counters asks Suricata for its counters.
+func (l *Live) counters() (map[string]Counters, error) { return ReadCounters(l.socket()) }
 
 // ReadCounters asks the Suricata behind a command socket for the counters of each
 // interface, which it brings up to date once a second. In its first second it has none.

@@ -70,7 +70,7 @@ func (l *Live) Await(ctx context.Context, packets map[string]uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		counters, err := l.Counters()
+		counters, err := l.counters()
 		if err != nil {
 			return err
 		}
