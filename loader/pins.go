@@ -131,17 +131,17 @@ func layoutOf(spec *ebpf.CollectionSpec) string {
 
 func (p *Pins) path(name string) string { return filepath.Join(p.dir, undotted(name)) }
 
-// remove removes the pin of a name, if it is there.
-func (p *Pins) remove(name string) error {
+// unpin removes the pin of a name, if it is there.
+func (p *Pins) unpin(name string) error {
 	if err := os.Remove(p.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("unpin: %w", err)
 	}
 	return nil
 }
 
-// removeVeth removes the pins of a veth.
-func (p *Pins) removeVeth(name string) error {
-	return errors.Join(p.remove(vethPin(name, sinkEnd)), p.remove(vethPin(name, arriveEnd)))
+// unpinVeth removes the pins of a veth.
+func (p *Pins) unpinVeth(name string) error {
+	return errors.Join(p.unpin(vethPin(name, sinkEnd)), p.unpin(vethPin(name, arriveEnd)))
 }
 
 // hasLink says whether a program is held by these pins: then all maps are there.
@@ -166,7 +166,7 @@ func (p *Pins) load(name string) (*ebpf.Map, error) {
 // before: at no time is there none.
 func (p *Pins) pinPolicy(m *ebpf.Map) error {
 	const next = policyPin + "-next"
-	if err := p.remove(next); err != nil { // of a process that was killed here
+	if err := p.unpin(next); err != nil { // of a process that was killed here
 		return err
 	}
 	if err := m.Pin(p.path(next)); err != nil {
@@ -242,7 +242,7 @@ func (p *Pins) removeVeths(unwanted func(name string) bool) error {
 	for _, sink := range sinks {
 		name := dotted(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(sink), before), behind))
 		if unwanted(name) {
-			errs = append(errs, pair.Remove(name), p.removeVeth(name))
+			errs = append(errs, pair.Remove(name), p.unpinVeth(name))
 		}
 	}
 	return errors.Join(errs...)
@@ -250,7 +250,7 @@ func (p *Pins) removeVeths(unwanted func(name string) bool) error {
 
 // forgetLink removes the pin of an interface's link, and everything once it was the last.
 func (p *Pins) forgetLink(iface string) error {
-	if err := p.remove(linkPrefix + iface); err != nil {
+	if err := p.unpin(linkPrefix + iface); err != nil {
 		return err
 	}
 	if p.hasLink() {

@@ -199,7 +199,7 @@ func (v *Veth) Close() error {
 	v.program.setVeth(v.Slot, nil)
 	errs := []error{v.program.maps.Veths.Put(uint32(v.Slot), bpf.XdpeelVeth{}), v.program.leadNowhere(v.Slot)}
 	if v.program.pins != nil {
-		errs = append(errs, v.program.pins.removeVeth(v.Name))
+		errs = append(errs, v.program.pins.unpinVeth(v.Name))
 	}
 	return errors.Join(append(errs, v.Leave())...)
 }
