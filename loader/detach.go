@@ -31,11 +31,7 @@ func Detach(name, root string) (*Holder, error) {
 	if err := breakLink(iface, holder.ID); err != nil {
 		return holder, err
 	}
-	namespace, err := networkNamespace()
-	if err != nil {
-		return holder, err
-	}
-	dir, err := findPin(root, namespace, linkPrefix+name)
+	dir, err := findLinkPin(root, name)
 	if err != nil || dir == "" {
 		return holder, err
 	}
@@ -47,11 +43,7 @@ func Detach(name, root string) (*Holder, error) {
 // the last. It returns whether there was anything, and an error that wraps ErrPinsInUse
 // while a daemon runs.
 func Forget(name, root string) (found bool, err error) {
-	namespace, err := networkNamespace()
-	if err != nil {
-		return false, err
-	}
-	dir, err := findPin(root, namespace, linkPrefix+name)
+	dir, err := findLinkPin(root, name)
 	if err != nil || dir == "" {
 		return false, err
 	}
@@ -60,6 +52,16 @@ func Forget(name, root string) (found bool, err error) {
 		return false, err
 	}
 	return true, errors.Join((&Pins{dir: dir}).forgetLink(name), lock.Close())
+}
+
+// findLinkPin returns the directory in which the link to an interface of the calling
+// thread's network namespace is pinned, "" without.
+func findLinkPin(root, iface string) (dir string, err error) {
+	namespace, err := networkNamespace()
+	if err != nil {
+		return "", err
+	}
+	return findPin(root, namespace, linkPrefix+iface)
 }
 
 // breakLink detaches the link that holds a program on an interface. The index of
