@@ -29,6 +29,7 @@ type daemon struct {
 	pump       *pump
 	counters   *host.CounterReader
 	supervisor *supervisor
+	control    *control
 	started    time.Time
 	helperGone bool        // and that was said
 	draining   atomic.Bool // it was told to end, and goes on for a while
@@ -65,6 +66,10 @@ func runDaemon(ctx context.Context, env *environment, o runOptions, c *config.Co
 	if err != nil {
 		return errors.Join(err, d.undo(nil))
 	}
+	if d.control, err = openControl(o.control, d.log); err != nil {
+		return errors.Join(err, closeSites(sites), d.undo(nil))
+	}
+	defer func() { err = errors.Join(err, d.control.close()) }()
 	reader, err := d.start(env, c)
 	if err != nil {
 		return errors.Join(err, closeSites(sites))
@@ -120,7 +125,10 @@ func (d *daemon) serve(ctx context.Context, hangups <-chan os.Signal, pumped <-c
 		case err := <-pumped:
 			return err, true
 		case <-hangups:
-			d.reload(time.Now())
+			d.reload(time.Now()) // it is logged how that went
+			drained = d.drained()
+		case done := <-d.control.reloads:
+			done <- d.answerReload(time.Now())
 			drained = d.drained()
 		case now := <-ticker.C:
 			for _, w := range d.interfaces {

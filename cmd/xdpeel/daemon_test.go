@@ -23,6 +23,7 @@ type runningDaemon struct {
 	dir     string // of its configuration and outputs
 	hangups chan os.Signal
 	runtime string // directory of its sockets, "" for the one of all
+	control string // socket of `xdpeel reload`, "" for none
 	url     string
 }
 
@@ -45,7 +46,7 @@ func (d *runningDaemon) start(t *testing.T, text string) {
 	d.hangups = make(chan os.Signal, 1)
 	d.write(t, text)
 	env := &environment{stdout: io.Discard, runtime: d.runtime, hangups: func() <-chan os.Signal { return d.hangups }}
-	d.running = d.wire.launch(t, env, "run", "--config", d.path("xdpeel.yaml"), "--ledger", d.path("ledger.json"))
+	d.running = d.wire.launch(t, env, "run", "--config", d.path("xdpeel.yaml"), "--ledger", d.path("ledger.json"), "--control", d.control)
 	d.await("msg=listening")
 	d.url = d.at("http")
 }

@@ -45,6 +45,9 @@ func TestUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n := strings.Count(string(text), " --control "+defaultControl); n != 2 {
+		t.Errorf("%d commands name %s, want run and reload", n, defaultControl)
+	}
 	commands := regexp.MustCompile(`(?m)^Exec\w+=/usr/bin/xdpeel (.*)$`).FindAllStringSubmatch(string(text), -1)
 	if len(commands) == 0 {
 		t.Error("the unit runs nothing")
@@ -52,7 +55,7 @@ func TestUnit(t *testing.T) {
 	for _, command := range commands {
 		words := strings.Fields(command[1])
 		words[len(words)-1] = filepath.Join(t.TempDir(), "absent.yaml")
-		if said := xdpeel(t, "", words...); said.status != 1 || !strings.Contains(said.stderr, "absent.yaml: no such file") {
+		if said := xdpeel(t, "", words...); said.status != 1 || !regexp.MustCompile("absent.yaml: .*no such file").MatchString(said.stderr) {
 			t.Errorf("%s: %+v", command[1], said)
 		}
 	}

@@ -37,6 +37,7 @@ func verbs() []verb {
 		{"capture", "capture inner packets from an interface, as with tcpdump", runCapture},
 		{"run", "the daemon: sessions, filters and outputs from a configuration", runRun},
 		{"status", "ask a running daemon what it does", runStatus},
+		{"reload", "have a running daemon read its configuration, and wait for that", runReload},
 		{"doctor", "tell whether this host will do, before anything is attached", runDoctor},
 		{"config", "check a configuration, or make one of AWS's", runConfig},
 		{"explain", "say which session and rule decide about a packet", runExplain},

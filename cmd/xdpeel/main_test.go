@@ -75,6 +75,7 @@ var wrongUsage = []struct{ line, want string }{
 	{"run now", "xdpeel: error: run takes no arguments, got \"now\"\n"},
 	{"run --log-format xml", "xdpeel: error: --log-format is text or json, not \"xml\"\n"},
 	{"run --log-level loud", ""},
+	{"reload now", "xdpeel: error: reload takes no arguments, got \"now\"\n"},
 	{"status now", "xdpeel: error: status takes no arguments, got \"now\"\n"},
 	{"status --url http://[", ""},
 	{"capture", "xdpeel: error: no interface given: -i IFACE\nxdpeel: hint: `ip -br link` lists them\n"},

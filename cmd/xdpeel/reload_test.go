@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -100,6 +101,61 @@ func (d *runningDaemon) checkBadReloads(t *testing.T) {
 	}
 	if _, text := d.get(t, "/metrics"); !strings.Contains(text, "\nxdpeel_config_last_reload_successful 0\n") {
 		t.Error("metrics do not tell the failed reload")
+	}
+}
+
+// `xdpeel reload` comes back when the configuration is in effect, or was refused, with
+// why. Without a daemon there is nobody to ask.
+func TestReloadWaits(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "control.sock")
+	d := &runningDaemon{wire: newWire(t), dir: t.TempDir(), control: socket}
+	d.start(t, daemonConfig(everything))
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v: socket %v, want one of mode 0600", err, info)
+	}
+	for generation := 2; generation < 5; generation++ {
+		said := xdpeel(t, "", "reload", "--control", socket)
+		if want := fmt.Sprintf("auto on far, generation %d: 1 session, 0 filters, 0 rules, 1 output\n", generation); said.status != 0 || said.stdout != want || said.stderr != "" {
+			t.Errorf("%+v, want %q", said, want)
+		}
+		if said := d.status(t); !strings.Contains(said, fmt.Sprintf("generation %d,", generation)) {
+			t.Errorf("status says %q", said)
+		}
+	}
+	for _, test := range []struct{ text, want, hint string }{
+		{daemonConfig("session: []\nmod: native\n"), "xdpeel.yaml:5:1: ", "`xdpeel config check " + d.path("xdpeel.yaml") + "` says what is wrong with the file\n"},
+		{"interfaces: [eth9]\non_exit: detach\nhttp: 127.0.0.1:0\n" + everything, "xdpeel.yaml: interfaces cannot change while xdpeel runs: restart it\n", "put the old value back, or restart xdpeel\n"},
+		{daemonConfig("outputs: {x: {type: pcapng, path: DIR/no/x.pcapng}}"), "open output \"x\": ", "mend what it names, and reload again\n"},
+	} {
+		d.write(t, test.text)
+		said := xdpeel(t, "", "reload", "--control", socket)
+		if said.status != 1 || said.stdout != "" || !strings.HasPrefix(said.stderr, "xdpeel: error: ") ||
+			!strings.Contains(said.stderr, test.want) || !strings.HasSuffix(said.stderr, "\nxdpeel: hint: "+test.hint) {
+			t.Errorf("%+v, want %q and %q", said, test.want, test.hint)
+		}
+	}
+	d.finish(t)
+	said := xdpeel(t, "", "reload", "--control", socket)
+	if want := "no such file or directory\nxdpeel: hint: is `xdpeel run --control " + socket + "` running"; said.status != 1 || !strings.Contains(said.stderr, want) {
+		t.Errorf("without a daemon: %+v", said)
+	}
+}
+
+// Who waits when the daemon ends is told so.
+func TestReloadWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	c, err := openControl(filepath.Join(t.TempDir(), "control.sock"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := make(chan spoken)
+	go func() { said <- xdpeel(t, "", "reload", "--control", c.door.path) }()
+	<-c.reloads
+	if err := c.close(); err != nil {
+		t.Error(err)
+	}
+	if got := <-said; got.status != 1 || !strings.Contains(got.stderr, "it ended before it had an answer") {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -16,10 +16,10 @@ The daemon: takes mirrored packets off the interfaces of a configuration, judges
 them by its sessions, and writes them to its outputs. It answers on /status,
 /metrics, /healthz and /readyz, by default of http://127.0.0.1:9478.
 
-SIGHUP makes it read the configuration again. A good one takes effect between two
-packets; a bad one changes nothing, is logged, and shows in xdpeel status. SIGTERM
-ends it, after the time of drain: what was captured is written, and the ledger
-printed on stderr.
+SIGHUP makes it read the configuration again, and so does xdpeel reload, which waits
+for the outcome. A good one takes effect between two packets; a bad one changes
+nothing, is logged, and shows in xdpeel status. SIGTERM ends it, after the time of
+drain: what was captured is written, and the ledger printed on stderr.
 
   xdpeel run
   xdpeel run --config ./xdpeel.yaml
@@ -31,6 +31,7 @@ const defaultConfig = "/etc/xdpeel/xdpeel.yaml"
 type runOptions struct {
 	path      string // of the configuration
 	ledger    string
+	control   string // socket of `xdpeel reload`; "": none
 	webConfig string // of TLS and passwords for the pages; "": neither
 	log       *slog.Logger
 }
@@ -40,6 +41,7 @@ func runRun(ctx context.Context, env *environment, args []string) error {
 	flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	flags.StringVar(&o.path, "config", defaultConfig, "configuration `file`")
 	flags.StringVar(&o.ledger, "ledger", "", "write the ledger as JSON to this `file` in the end; - is stdout")
+	flags.StringVar(&o.control, "control", "", "unix `socket` on which to listen for xdpeel reload; none without")
 	flags.StringVar(&o.webConfig, "web.config.file", "", "`file` with TLS and passwords of the pages, as Prometheus's exporters have it")
 	var logging logFlags
 	logging.register(flags)

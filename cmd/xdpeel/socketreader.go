@@ -24,7 +24,7 @@ type wish struct {
 }
 
 const (
-	// wishPatience is how long a reader may take to say what it wants.
+	// wishPatience is how long one who connects may take to say what it wants.
 	wishPatience = 5 * time.Second
 	// maxWish bounds the line.
 	maxWish = 64 << 10

@@ -77,7 +77,8 @@ func expectStatus(t *testing.T, path, effective string) {
 	}
 }
 
-// A reload is over once the file is in effect; a bad one is refused, and said.
+// A reload is over once the file is in effect; it fails if the daemon refuses the file, and
+// says why.
 func TestReload(t *testing.T) {
 	configure(t, everyOutput)
 	before := ledger(t)
@@ -89,9 +90,21 @@ func TestReload(t *testing.T) {
 			t.Fatalf("after reload %d it says %+v", round+1, after)
 		}
 	}
-	configure(t, strings.Replace(everyOutput, "sessions", "session", 1))
-	if said, err := try("systemctl reload xdpeel"); err == nil {
-		t.Errorf("a bad file was taken: %s", said)
+	for _, bad := range []struct{ old, new, complaint string }{
+		{"sessions", "session", "xdpeel.yaml:3:1: "},
+		{"[ens5]", "[lo]", "interfaces cannot change while xdpeel runs"},
+		{"/var/lib/xdpeel/", "/var/lib/xdpeel/none/", "no such file or directory"},
+	} {
+		configure(t, strings.Replace(everyOutput, bad.old, bad.new, 1))
+		if said, err := try("systemctl reload xdpeel"); err == nil {
+			t.Errorf("a bad file was taken: %s", said)
+		}
+		if status, _ := try("systemctl status --no-pager --lines 20 --full xdpeel"); !strings.Contains(status, "xdpeel: error: ") || !strings.Contains(status, bad.complaint) {
+			t.Errorf("the unit's status does not say %q, but %s", bad.complaint, status)
+		}
+		if state := property(t, "ActiveState"); state != "active" {
+			t.Errorf("after a bad file the unit is %s", state)
+		}
 	}
 	if again := ledger(t); again.Config.Generation != after.Config.Generation {
 		t.Errorf("after a bad file it says %+v", again.Config)
