@@ -207,3 +207,29 @@ func TestStop(t *testing.T) {
 		t.Errorf("it begins with %+v", read)
 	}
 }
+
+// Exchanged under load as the page says, it loses nothing; taken off as the page says, it
+// leaves what it captured, and nothing else.
+func TestAway(t *testing.T) {
+	page, err := os.ReadFile("docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## Another version")
+	blocks := regexp.MustCompile(`(?m)(^    .*\n)+`).FindAllString(section, 2)
+	if len(blocks) != 2 {
+		t.Fatalf("the page has %d blocks", len(blocks))
+	}
+	load := startLoad(t)
+	shell(t, strings.Replace(blocks[0], "make build", "true", 1)) // it is built
+	expectAll(t, load.end())
+	dropIn(t, "MemoryMax=1G") // as a site may have
+	t.Log(shell(t, blocks[1]))
+	// Each of these finds nothing.
+	left, _ := try("set +e; ls -d /usr/bin/xdpeel /etc/xdpeel /etc/*/xdpeel* /etc/systemd/system/*xdpeel* /etc/systemd/system/*/*xdpeel* /sys/fs/bpf/xdpeel/* /run/xdpeel 2>/dev/null; " +
+		"systemctl list-unit-files --no-legend xdpeel.service; ip -o link show xdpeel0 2>/dev/null; ip -o link show ens5 | grep -o xdp; pgrep -x xdpeel")
+	if left != "" {
+		t.Errorf("left: %s", left)
+	}
+	shell(t, "ls /var/lib/xdpeel/*.pcapng && id xdpeel")
+}
