@@ -101,6 +101,7 @@ enum limit {
 	LIMIT_IPV6_EXTENSIONS = 8,   /* IPv6 extension headers walked; with more it is the host's */
 	LIMIT_SNAP_LENGTH = 65535,   /* bytes of an inner frame, and so what one record can carry */
 	LIMIT_SESSIONS = 16384,      /* accounts, of which the first is shared; and sessions of a policy */
+	LIMIT_RECENT = 4096,         /* sessions that a CPU finds again without a search: a power of two */
 	LIMIT_RULES = 10240,         /* rules of one direction of a filter */
 	LIMIT_OUTPUTS = 32,          /* outputs that a session can name: bits of packet.outputs */
 	LIMIT_STRANGERS = 8192,      /* unknown sessions that are remembered */
@@ -284,7 +285,7 @@ struct policy_head {
 	__u32 generation;     /* which policy this is; never 0 */
 	__u32 sessions;       /* entries of struct session_entry, in ascending order of (vni, source) */
 	__u32 first_session;  /* place of the first, in region 0 */
-	__u32 default_policy; /* place of the default session's struct session_policy; 0: none */
+	__u32 default_policy; /* place of the default session's struct session_policy, in region 0; 0: none */
 	__u32 allowed_ipv4;   /* entry in region 0: leads to a class with a rule if the source is allowed */
 	__u32 allowed_ipv6;
 	__u8 only_allowed;    /* 1: other sources are denied */
@@ -296,13 +297,13 @@ struct policy_head {
 struct session_entry {
 	__u64 source[2]; /* big endian halves as numbers; IPv4 as ::ffff:a.b.c.d; 0: any source */
 	__u32 vni;
-	__u32 policy;    /* place of its struct session_policy */
+	__u32 policy;    /* place of its struct session_policy, in region 0 */
 	__u64 _pad;
 };
 
 /* What is wanted of a session. */
 struct session_policy {
-	__u64 mac;           /* of the mirrored interface, as mac_of gives it; 0: learned */
+	__u64 mac;           /* of the mirrored interface, its first octet the lowest; 0: learned */
 	__u32 ingress;       /* place of its struct filter; 0: takes nothing */
 	__u32 egress;
 	__u32 ingress_rules; /* how many, before the egress rules are numbered on */

@@ -54,13 +54,14 @@ static __always_inline __u32 snap(const struct packet *packet, const struct sess
 static __always_inline enum ring_loss deliver(const struct frame *frame, const struct session_policy *wanted,
 					      const struct headers *headers, struct packet *packet)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	void *ring = bpf_map_lookup_elem(&rings, &cpu);
-	__u32 bytes;
+	__u32 cpu, bytes;
+	void *ring;
 
 	packet->outputs = wanted->outputs & ~wanted->veths;
 	if (wanted->veths && !packet->outputs)
 		return RING_LOSS_MAX;
+	cpu = bpf_get_smp_processor_id();
+	ring = bpf_map_lookup_elem(&rings, &cpu);
 	if (!ring)
 		return RING_LOSS_RING_MISSING;
 	packet->time = bpf_ktime_get_ns();

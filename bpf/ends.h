@@ -16,8 +16,8 @@
 
 #include "abi.h"
 #include "config.h"
-#include "maps.h"
 #include "veth.h"
+#include "vethmaps.h"
 
 /*
  * EtherType of the self-test's frames, which never leave the machine: IEEE 802's

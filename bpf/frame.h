@@ -20,7 +20,10 @@
  * What clang may assume of a header's address, so that it loads words and not
  * bytes. Headers are not aligned so, but the machines that this runs on do not mind.
  */
-#define FRAME_ALIGNMENT 4
+#define FRAME_ALIGNMENT 8
+
+/* What a header is copied to where it does not lie in the first buffer. */
+#define FRAME_ROOM __attribute__((aligned(FRAME_ALIGNMENT)))
 
 struct frame {
 	struct xdp_md *ctx;
@@ -38,26 +41,34 @@ static __always_inline struct frame frame_until(const struct frame *frame, __u32
 	return (struct frame){ .ctx = frame->ctx, .length = end };
 }
 
+/* Whether a frame is in several buffers. */
+static __always_inline bool is_in_parts(const struct frame *frame)
+{
+	void *data = (void *)(long)frame->ctx->data;
+	void *data_end = (void *)(long)frame->ctx->data_end;
+
+	return frame->length > FRAME_OFFSET_MAX || data + frame->length > data_end;
+}
+
 /*
- * Copies `size` bytes at `offset` to `to`; false if the frame does not hold
- * them. `size` is a constant of at most 64.
+ * The `size` bytes at `offset`: where they lie, or in `room`, a FRAME_ROOM of that size.
+ * NULL if the frame does not hold them. `size` is a constant of at most 64.
  */
-static __always_inline bool frame_read(const struct frame *frame, __u32 offset, void *to, __u32 size)
+static __always_inline const void *frame_at(const struct frame *frame, __u32 offset, void *room, __u32 size)
 {
 	void *data = (void *)(long)frame->ctx->data;
 	void *data_end = (void *)(long)frame->ctx->data_end;
 
 	if (offset > FRAME_OFFSET_MAX - 64 || offset + size > frame->length)
-		return false;
+		return NULL;
 	/*
 	 * Claims the stack that the helper may write to. Without it the verifier of
 	 * Linux 6.18 follows a length in there back to before the call, finds no
 	 * stack, and gives up ("verifier bug: stack slot 5, total slots 0").
 	 */
-	*(volatile __u8 *)to = 0;
-	if (data + offset + size <= data_end) {
-		__builtin_memcpy(to, __builtin_assume_aligned(data + offset, FRAME_ALIGNMENT), size);
-		return true;
-	}
-	return bpf_xdp_load_bytes(frame->ctx, offset, to, size) == 0;
+	*(volatile __u8 *)room = 0;
+	if (data + offset + size <= data_end)
+		return __builtin_assume_aligned(data + offset, FRAME_ALIGNMENT);
+	return bpf_xdp_load_bytes(frame->ctx, offset, room, size) ? NULL :
+								    __builtin_assume_aligned(room, FRAME_ALIGNMENT);
 }

@@ -11,24 +11,17 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "address.h"
 #include "ethernet.h"
 #include "frame.h"
 #include "ip.h"
-
-/* The fixed parts of transport headers (RFC 9293, 768, 9260, 792, 4443). */
-#define TCP_LENGTH 20
-#define UDP_LENGTH 8
-#define SCTP_LENGTH 12
-#define ICMP_LENGTH 8
-
-/* Where in TCP's header its length is: 4 bits, in units of 4 bytes. */
-#define TCP_DATA_OFFSET 12
+#include "transport.h"
 
 /* Addresses are two numbers, the first 64 bits and the last; IPv4 is ::ffff:a.b.c.d. */
 struct headers {
 	__u64 source[2];
 	__u64 destination[2];
-	__u64 source_mac;       /* as mac_of gives it; 0 of a bare payload */
+	__u64 source_mac;       /* its first octet the lowest; 0 of a bare payload */
 	__u64 destination_mac;
 	__u32 end;              /* offset in the frame where the headers end; 0: the whole frame is headers */
 	__u32 fragment_id;
@@ -79,6 +72,12 @@ static __always_inline void read_ethernet_headers(const struct ethernet *etherne
 	out->end = ethernet->payload;
 }
 
+static __always_inline void set_halves(__u64 out[2], struct address address)
+{
+	out[0] = bpf_be64_to_cpu(address.halves[0]);
+	out[1] = bpf_be64_to_cpu(address.halves[1]);
+}
+
 /* The family, tagged as it was. */
 static __always_inline void set_family(struct headers *out, enum family family)
 {
@@ -89,13 +88,14 @@ static __always_inline void set_family(struct headers *out, enum family family)
 static __always_inline void read_arp_headers(const struct frame *frame, const struct ethernet *ethernet,
 					     struct headers *out)
 {
-	struct {
+	const struct {
 		__u8 before[12];
 		__be16 middle;
 		__be32 source __attribute__((packed));
 		__u8 between[6];
 		__be32 destination __attribute__((packed));
-	} __attribute__((packed)) arp;
+	} __attribute__((packed)) *arp;
+	__u8 room[sizeof(*arp)] FRAME_ROOM;
 
 	if (ethernet->type == bpf_htons(ETH_P_ARP))
 		set_family(out, FAMILY_ARP);
@@ -104,42 +104,12 @@ static __always_inline void read_arp_headers(const struct frame *frame, const st
 	else
 		return;
 	out->end = 0;
-	if (!frame_read(frame, ethernet->payload, &arp, sizeof(arp)))
+	arp = frame_at(frame, ethernet->payload, room, sizeof(room));
+	if (!arp)
 		return;
 	out->has_addresses = 1;
-	out->source[1] = mapped(arp.source);
-	out->destination[1] = mapped(arp.destination);
-}
-
-static __always_inline bool has_ports(__u8 protocol)
-{
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
-}
-
-static __always_inline __u32 tcp_length(const struct frame *frame, __u32 offset)
-{
-	__u8 data_offset = 0;
-	__u32 length;
-
-	frame_read(frame, offset + TCP_DATA_OFFSET, &data_offset, sizeof(data_offset));
-	length = (data_offset >> 4) * 4;
-	return length > TCP_LENGTH ? length : TCP_LENGTH;
-}
-
-static __always_inline __u32 transport_length(const struct frame *frame, __u32 offset, __u8 protocol)
-{
-	switch (protocol) {
-	case IPPROTO_TCP:
-		return tcp_length(frame, offset);
-	case IPPROTO_UDP:
-		return UDP_LENGTH;
-	case IPPROTO_SCTP:
-		return SCTP_LENGTH;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		return ICMP_LENGTH;
-	}
-	return 0;
+	out->source[1] = mapped(arp->source);
+	out->destination[1] = mapped(arp->destination);
 }
 
 /*
@@ -149,10 +119,8 @@ static __always_inline __u32 transport_length(const struct frame *frame, __u32 o
 __noinline int read_transport(struct xdp_md *ctx, __u32 length, __u32 offset, struct headers *out)
 {
 	struct frame frame = { .ctx = ctx, .length = length };
-	struct {
-		__be16 source;
-		__be16 destination;
-	} ports;
+	const struct ports *ports;
+	struct ports room FRAME_ROOM;
 
 	if (!out)
 		return 0;
@@ -162,11 +130,14 @@ __noinline int read_transport(struct xdp_md *ctx, __u32 length, __u32 offset, st
 	if (out->fragment == FRAGMENT_LATER)
 		return 0;
 	out->end += transport_length(&frame, offset, out->protocol);
-	if (!has_ports(out->protocol) || !frame_read(&frame, offset, &ports, sizeof(ports)))
+	if (!has_ports(out->protocol))
+		return 0;
+	ports = frame_at(&frame, offset, &room, sizeof(room));
+	if (!ports)
 		return 0;
 	out->has_ports = 1;
-	out->source_port = bpf_ntohs(ports.source);
-	out->destination_port = bpf_ntohs(ports.destination);
+	out->source_port = bpf_ntohs(ports->source);
+	out->destination_port = bpf_ntohs(ports->destination);
 	return 0;
 }
 
@@ -199,10 +170,8 @@ static __always_inline void read_ipv6_headers(const struct frame *frame, __u32 o
 	else
 		set_family(out, FAMILY_IPV6_EXTENSIONS);
 	out->protocol = chain.next;
-	out->source[0] = number_of(ip->saddr.in6_u.u6_addr32);
-	out->source[1] = number_of(ip->saddr.in6_u.u6_addr32 + 2);
-	out->destination[0] = number_of(ip->daddr.in6_u.u6_addr32);
-	out->destination[1] = number_of(ip->daddr.in6_u.u6_addr32 + 2);
+	set_halves(out->source, address_of_ipv6(&ip->saddr));
+	set_halves(out->destination, address_of_ipv6(&ip->daddr));
 	if (chain.fragment != FRAGMENT_NONE && !chain.is_atomic) {
 		out->fragment = chain.fragment;
 		out->fragment_id = bpf_ntohl(chain.id);

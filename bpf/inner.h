@@ -13,6 +13,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "abi.h"
+#include "address.h"
 #include "ethernet.h"
 #include "frame.h"
 #include "headers.h"
@@ -25,71 +26,77 @@ struct inner {
 	__u32 length;          /* bytes of the whole frame, by its IP header; 0: it does not say */
 	bool cut;              /* it ends within a header */
 	bool has_addresses;
-	__be32 source[4];      /* IPv4 as ::ffff:a.b.c.d */
-	__be32 destination[4]; /* likewise */
+	struct address source;
+	struct address destination;
 };
 
 static __always_inline void parse_inner_ipv4(const struct frame *frame, __u32 offset, struct inner *out,
 					     struct headers *headers)
 {
-	struct {
+	const struct {
 		__u8 version_and_length;
 		__u8 tos;
 		__be16 total_length;
-	} start;
-	struct iphdr ip;
+	} *start;
+	const struct iphdr *ip;
+	struct iphdr room FRAME_ROOM;
 	__u32 header, total;
 
 	out->cut = true;
-	if (!frame_read(frame, offset, &start, sizeof(start)))
+	start = frame_at(frame, offset, &room, sizeof(*start));
+	if (!start)
 		return;
-	header = (start.version_and_length & 0xf) * 4;
-	total = bpf_ntohs(start.total_length);
-	if (start.version_and_length >> 4 != 4 || header < sizeof(ip)) {
+	header = (start->version_and_length & 0xf) * 4;
+	total = bpf_ntohs(start->total_length);
+	if (start->version_and_length >> 4 != 4 || header < sizeof(*ip)) {
 		out->cut = false;
 		return;
 	}
 	/* Zero, say, is what an offloading sender leaves to its network card. */
 	if (total >= header)
 		out->length = offset + total;
-	if (!frame_read(frame, offset, &ip, sizeof(ip)))
+	ip = frame_at(frame, offset, &room, sizeof(room));
+	if (!ip)
 		return;
 	out->cut = false;
 	out->has_addresses = true;
-	map_ipv4(out->source, ip.saddr);
-	map_ipv4(out->destination, ip.daddr);
+	out->source = address_of_ipv4(ip->saddr);
+	out->destination = address_of_ipv4(ip->daddr);
 	if (headers)
-		read_ipv4_headers(frame, offset, &ip, headers);
+		read_ipv4_headers(frame, offset, ip, headers);
 }
 
 static __always_inline void parse_inner_ipv6(const struct frame *frame, __u32 offset, struct inner *out,
 					     struct headers *headers)
 {
-	struct {
+	const struct {
 		__u8 version_and_class;
 		__u8 flow[3];
 		__be16 payload_length;
-	} start;
-	struct ipv6hdr ip;
+	} *start;
+	const struct ipv6hdr *ip;
+	struct ipv6hdr room FRAME_ROOM;
 
 	out->cut = true;
-	if (!frame_read(frame, offset, &start, sizeof(start)))
+	start = frame_at(frame, offset, &room, sizeof(*start));
+	if (!start)
 		return;
-	if (start.version_and_class >> 4 != 6) {
+	if (start->version_and_class >> 4 != 6) {
 		out->cut = false;
 		return;
 	}
 	/* Zero is a jumbogram's (RFC 2675) or, again, an offloading sender's. */
-	if (start.payload_length)
-		out->length = offset + sizeof(ip) + bpf_ntohs(start.payload_length);
-	if (!frame_read(frame, offset, &ip, sizeof(ip)))
+	if (start->payload_length)
+		out->length = offset + sizeof(*ip) + bpf_ntohs(start->payload_length);
+	ip = frame_at(frame, offset, &room, sizeof(room));
+	if (!ip)
 		return;
 	out->cut = false;
 	out->has_addresses = true;
-	__builtin_memcpy(out->source, &ip.saddr, sizeof(out->source));
-	__builtin_memcpy(out->destination, &ip.daddr, sizeof(out->destination));
+	out->source = address_of_ipv6(&ip->saddr);
+	out->destination = address_of_ipv6(&ip->daddr);
 	if (headers)
-		read_ipv6_headers(frame, offset, &ip, headers);
+		read_ipv6_headers(frame, offset, ip, headers);
 }
 
 static __always_inline void parse_inner(const struct frame *frame, const struct packet *packet, struct inner *out,
@@ -120,19 +127,16 @@ static __always_inline void parse_inner(const struct frame *frame, const struct 
 		read_arp_headers(frame, &out->ethernet, headers);
 }
 
-static __always_inline bool is_same_address(const __be32 a[4], const __be32 b[4])
-{
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
-}
-
 /* The mirrored interface's own address is the outer source. */
 static __always_inline enum direction direction_by_address(const struct packet *packet, const struct inner *inner)
 {
+	struct address mirrored = address_of_words(packet->key.source);
+
 	if (!inner->has_addresses)
 		return DIRECTION_UNKNOWN;
-	if (is_same_address(inner->source, packet->key.source))
+	if (is_same_address(inner->source, mirrored))
 		return DIRECTION_EGRESS;
-	if (is_same_address(inner->destination, packet->key.source))
+	if (is_same_address(inner->destination, mirrored))
 		return DIRECTION_INGRESS;
 	return DIRECTION_UNKNOWN;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The maps: for each its key, its value, who writes and who reads it, and what it
- * costs. One more, which only holds what has no room on the stack, is in headers.h.
+ * costs. Those of veths are in vethmaps.h, those that only user space looks at in
+ * keepmaps.h; one that holds what has no room on the stack is in headers.h.
  */
 #pragma once
 
@@ -13,10 +14,11 @@
 
 /* What is known of a session beside its counts. */
 struct session {
-	__u64 mac;      /* of the mirrored interface, learned, as mac_of gives it; 0: not yet */
+	struct session_key key;
+	__u32 account;  /* its index, here and in session_counts; 0: there is no such session */
+	__u64 mac;      /* of the mirrored interface, learned, its first octet the lowest; 0: not yet */
 	__u64 resolved; /* generation << 32 | place of its policy: written and read as one */
-	__u32 account;  /* its index in session_counts */
-	__u32 _pad;
+	__u64 _pad[3];  /* to 64 bytes, so that none lies in more lines of a cache than it must */
 };
 
 /*
@@ -31,16 +33,43 @@ struct {
 } ledger SEC(".maps");
 
 /*
- * The sessions seen. Key: who mirrored. Written by the program when it meets a
- * session, learns its MAC, or meets it under a new policy, read by loader/ledger.go. 16,384 x some 100 bytes:
- * 1.6 MB.
+ * The sessions seen. Key: the session's account. Written and read by the program
+ * alone: when it meets a session, learns its MAC, or meets it under a new policy.
+ * 16,384 x 64 bytes: 1 MB.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LIMIT_SESSIONS);
+	__type(key, __u32);
+	__type(value, struct session);
+} sessions SEC(".maps");
+
+/*
+ * The accounts of the sessions seen. Key: who mirrored. Written by the program when it
+ * meets a session, read by loader/ledger.go. 16,384 x some 80 bytes: 1.3 MB.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LIMIT_SESSIONS);
 	__type(key, struct session_key);
-	__type(value, struct session);
-} sessions SEC(".maps");
+	__type(value, __u32);
+} session_accounts SEC(".maps");
+
+/* The accounts of the sessions that a CPU saw last, each in the cell of its key's hash; 0: of none. */
+struct recent {
+	__u16 accounts[LIMIT_RECENT];
+};
+
+/*
+ * Where the program looks before it searches session_accounts. Key: 0. Value: one
+ * CPU's cells. Written and read by the program alone. 8 KiB a CPU.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct recent);
+} recent SEC(".maps");
 
 /* How many accounts of session_counts are given out. Key: 0. Read and written by the program alone. */
 struct {
@@ -95,118 +124,6 @@ struct {
 	__type(key, struct datagram_key);
 	__type(value, __u32);
 } fragments SEC(".maps");
-
-/*
- * The outputs that are veths. Key: the output's slot. Written by loader/veth.go,
- * read by the program.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LIMIT_OUTPUTS);
-	__type(key, __u32);
-	__type(value, struct veth);
-} veths SEC(".maps");
-
-/*
- * What became of the packets for veths. Key: the output's slot. Value: one CPU's
- * counts. Written by the programs, read by loader/vethledger.go. 2 KiB a CPU.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LIMIT_OUTPUTS);
-	__type(key, __u32);
-	__type(value, struct veth_account);
-} veth_accounts SEC(".maps");
-
-/*
- * What user space keeps for its successor, so that accounts are exact however a process
- * ends. It has all of these mapped, and the program looks at none: loader/keep.go.
- *
- * The notes. Key: 0 or 1, of two that are written in turn. 128 KiB.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, struct note);
-} notes SEC(".maps");
-
-/*
- * How far the rings are read, and how many packets that were were for which output. A
- * row of words, of which the loader sets the length: loader/takings.go. 1 KiB and 16 bytes a CPU.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} takings SEC(".maps");
-
-/* The accounts of outputs. Key: one of an output, whose name is in the notes. 48 KiB. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, LIMIT_BOOKS);
-	__type(key, __u32);
-	__type(value, struct book);
-} books SEC(".maps");
-
-/* What is not in them yet, of open files and senders. 128 KiB. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, LIMIT_SHEETS);
-	__type(key, __u32);
-	__type(value, struct sheet);
-} sheets SEC(".maps");
-
-/* What senders have under way. 260 KiB. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, LIMIT_FLIGHTS);
-	__type(key, __u32);
-	__type(value, struct flight);
-} flights SEC(".maps");
-
-/* Our ends of the veths. Key: the output's slot. Value: index of the interface. Written by loader/veth.go. */
-struct {
-	__uint(type, BPF_MAP_TYPE_DEVMAP);
-	__uint(max_entries, LIMIT_OUTPUTS);
-	__type(key, __u32);
-	__type(value, __u32);
-} veth_ports SEC(".maps");
-
-/*
- * Sets of veths of which each gets all. Key: the set, a bit a slot. Value: their
- * ends, for the kernel to send a copy to each. Written by loader/veth.go.
- */
-struct port_set {
-	__uint(type, BPF_MAP_TYPE_DEVMAP);
-	__uint(max_entries, LIMIT_SHARES);
-	__type(key, __u32);
-	__type(value, __u32);
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
-	__uint(max_entries, LIMIT_COPY_SETS);
-	__type(key, __u32);
-	__array(values, struct port_set);
-} copy_sets SEC(".maps");
-
-/*
- * The CPUs that flows are moved to, and the program that frames meet there. Key:
- * CPU. Written by loader/veth.go.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_CPUMAP);
-	__uint(max_entries, LIMIT_LANES);
-	__type(key, __u32);
-	__type(value, struct bpf_cpumap_val);
-} lanes SEC(".maps");
 
 /*
  * The policy. Key: 0. Value: an array of regions of exactly the size that it

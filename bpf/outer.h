@@ -63,7 +63,7 @@ static __noinline void strip_second_layer(const struct frame *frame, const struc
 	    measure_inner(&datagram, &inside) != OUTCOME_MAX)
 		return;
 	inside.tunnel = TUNNEL_GENEVE_VXLAN;
-	__builtin_memcpy(inside.key.source, datagram.source, sizeof(datagram.source));
+	__builtin_memcpy(inside.key.source, &datagram.source, sizeof(datagram.source));
 	*packet = inside;
 }
 
@@ -96,7 +96,7 @@ static __always_inline enum outcome outer(const struct frame *frame, struct pack
 	if (outcome != OUTCOME_MAX)
 		return outcome;
 	packet->tunnel = port == PORT_VXLAN ? TUNNEL_VXLAN : TUNNEL_GENEVE;
-	__builtin_memcpy(packet->key.source, datagram.source, sizeof(datagram.source));
+	__builtin_memcpy(packet->key.source, &datagram.source, sizeof(datagram.source));
 	outcome = measure_inner(&datagram, packet);
 	if (outcome == OUTCOME_MAX && packet->ethertype)
 		strip_second_layer(frame, &datagram, packet);

@@ -6,116 +6,17 @@
 
 #include <linux/bpf.h>
 
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
-#include "ip.h"
+#include "address.h"
+#include "hash.h"
 #include "maps.h"
-#include "policy.h"
+#include "resolve.h"
 
-/* What resolve() returns instead of the place of a policy. */
-enum resolved {
-	RESOLVED_UNKNOWN = 0,
-	RESOLVED_DENIED = 1,
-};
-
-/* Halvings of the largest number of sessions. */
-#define SEARCH_STEPS 15
-
-/* A session key with its source as two numbers. */
-struct wanted {
-	__u64 source[2];
-	__u32 vni;
-};
-
-static __always_inline bool is_ipv4(const __u64 address[2])
+static __always_inline struct session *session_of(__u32 account)
 {
-	return !address[0] && address[1] >> 32 == 0xffff;
-}
-
-static __always_inline bool is_after(const struct session_entry *entry, const struct wanted *wanted)
-{
-	if (entry->vni != wanted->vni)
-		return entry->vni > wanted->vni;
-	if (entry->source[0] != wanted->source[0])
-		return entry->source[0] > wanted->source[0];
-	return entry->source[1] > wanted->source[1];
-}
-
-/*
- * The place of a session's policy by binary search in region 0, or RESOLVED_UNKNOWN.
- * A function that the verifier proves once.
- */
-__noinline __u32 find_policy(struct region_lines *region, const struct wanted *wanted)
-{
-	const struct session_entry *entry;
-	const struct policy_head *head;
-	__u32 low = 0, high;
-
-	if (!region || !wanted)
-		return RESOLVED_UNKNOWN;
-	head = line_at(region, REGION_HEAD_LINE);
-	high = head->sessions;
-
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < SEARCH_STEPS && low < high; i++) {
-		__u32 middle = (low + high) / 2;
-
-		entry = line_at(region, head->first_session + middle / 2);
-		entry += middle % 2;
-		if (is_after(entry, wanted))
-			high = middle;
-		else if (entry->vni == wanted->vni && entry->source[0] == wanted->source[0] &&
-			 entry->source[1] == wanted->source[1])
-			return entry->policy;
-		else
-			low = middle + 1;
-	}
-	return RESOLVED_UNKNOWN;
-}
-
-static __always_inline bool is_allowed(struct region_lines *region, const struct policy_head *head,
-				       const struct wanted *wanted)
-{
-	const struct class *class;
-	__u32 found;
-
-	if (!head->only_allowed)
-		return true;
-	if (is_ipv4(wanted->source))
-		found = find_class(region, head->allowed_ipv4, wanted->source[1] << 32, 0);
-	else
-		found = find_class(region, head->allowed_ipv6, wanted->source[0], wanted->source[1]);
-	class = line_at(region, found);
-	return class->words[0]; /* dense or not */
-}
-
-/*
- * The place of the policy of `key`, or one of enum resolved, from region 0 of a
- * policy. A function that the verifier proves once.
- */
-__noinline __u32 resolve(struct region_lines *region, const struct session_key *key)
-{
-	const struct policy_head *head;
-	struct wanted wanted = {};
-	__u32 policy;
-
-	if (!region || !key)
-		return RESOLVED_UNKNOWN;
-	head = line_at(region, REGION_HEAD_LINE);
-	wanted.vni = key->vni;
-	wanted.source[0] = number_of(key->source);
-	wanted.source[1] = number_of(key->source + 2);
-	if (!is_allowed(region, head, &wanted))
-		return RESOLVED_DENIED;
-	policy = find_policy(region, &wanted);
-	if (policy != RESOLVED_UNKNOWN)
-		return policy;
-	wanted.source[0] = 0;
-	wanted.source[1] = 0;
-	policy = find_policy(region, &wanted);
-	return policy != RESOLVED_UNKNOWN ? policy : head->default_policy;
+	return bpf_map_lookup_elem(&sessions, &account);
 }
 
 /*
@@ -125,18 +26,58 @@ __noinline __u32 resolve(struct region_lines *region, const struct session_key *
  */
 static __noinline struct session *open_session(const struct session_key *key)
 {
-	struct session session = {};
-	__u32 zero = 0, account;
+	__u32 zero = 0, account, *first;
 	__u32 *given = bpf_map_lookup_elem(&accounts_given, &zero);
+	struct session *session;
 
 	if (!given || *given >= LIMIT_SESSIONS - 1)
 		return NULL;
 	account = __sync_fetch_and_add(given, 1) + 1;
-	if (account >= LIMIT_SESSIONS)
+	session = session_of(account);
+	if (!session)
 		return NULL;
-	session.account = account;
-	bpf_map_update_elem(&sessions, key, &session, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&sessions, key);
+	session->key = *key;
+	session->account = account;
+	if (!bpf_map_update_elem(&session_accounts, key, &account, BPF_NOEXIST))
+		return session;
+	first = bpf_map_lookup_elem(&session_accounts, key);
+	return first ? session_of(*first) : NULL;
+}
+
+/* Where a CPU keeps the account of the last session with the hash of `key`. */
+static __always_inline __u16 *cell_of(struct recent *cells, const struct session_key *key)
+{
+	struct address source = address_of_words(key->source);
+	__u64 hash = mix(source.halves[0] ^ key->vni, source.halves[1]);
+
+	return &cells->accounts[hash % LIMIT_RECENT];
+}
+
+static __always_inline bool is_of(const struct session *session, const struct session_key *key)
+{
+	return session->key.vni == key->vni &&
+	       is_same_address(address_of_words(session->key.source), address_of_words(key->source));
+}
+
+/* The session of `key`, or NULL if it has none of its own. Most are where the CPU found them the last time. */
+static __always_inline struct session *known_session(const struct session_key *key)
+{
+	__u32 zero = 0, *account;
+	struct recent *cells = bpf_map_lookup_elem(&recent, &zero);
+	struct session *session;
+	__u16 *cell;
+
+	if (!cells)
+		return NULL;
+	cell = cell_of(cells, key);
+	session = session_of(*cell);
+	if (session && session->account && is_of(session, key))
+		return session;
+	account = bpf_map_lookup_elem(&session_accounts, key);
+	if (!account)
+		return NULL;
+	*cell = *account;
+	return session_of(*account);
 }
 
 /*
@@ -148,7 +89,7 @@ static __always_inline enum outcome find_session(struct region_lines *region, co
 						 struct session **session, __u32 *place)
 {
 	const struct policy_head *head = line_at(region, REGION_HEAD_LINE);
-	struct session *known = bpf_map_lookup_elem(&sessions, key);
+	struct session *known = known_session(key);
 	__u64 resolved = known ? known->resolved : 0;
 
 	*session = known;

@@ -54,13 +54,16 @@ static __always_inline enum outcome parse_vxlan(const struct frame *frame, const
 						struct packet *packet)
 {
 	__u32 offset = datagram->udp + sizeof(struct udphdr);
-	struct vxlan_header header;
+	const struct vxlan_header *header;
+	struct vxlan_header room FRAME_ROOM;
 
-	if (offset + sizeof(header) > datagram->end || !frame_read(frame, offset, &header, sizeof(header)) ||
-	    !(header.flags & VXLAN_I_FLAG))
+	if (offset + sizeof(room) > datagram->end)
 		return OUTCOME_MALFORMED_VXLAN;
-	packet->key.vni = vni_of(header.vni);
-	packet->offset = offset + sizeof(header);
+	header = frame_at(frame, offset, &room, sizeof(room));
+	if (!header || !(header->flags & VXLAN_I_FLAG))
+		return OUTCOME_MALFORMED_VXLAN;
+	packet->key.vni = vni_of(header->vni);
+	packet->offset = offset + sizeof(*header);
 	return OUTCOME_MAX;
 }
 
@@ -97,17 +100,21 @@ static __always_inline enum outcome parse_geneve(const struct frame *frame, cons
 						 struct packet *packet)
 {
 	__u32 offset = datagram->udp + sizeof(struct udphdr);
-	struct geneve_header header;
+	const struct geneve_header *header;
+	struct geneve_header room FRAME_ROOM;
 	__u32 options, protocol;
 
-	if (offset + sizeof(header) > datagram->end || !frame_read(frame, offset, &header, sizeof(header)))
+	if (offset + sizeof(room) > datagram->end)
 		return OUTCOME_MALFORMED_GENEVE;
-	offset += sizeof(header);
-	options = (header.version_and_length & 0x3f) * 4;
-	protocol = bpf_ntohs(header.protocol);
-	if (header.version_and_length >> 6 || offset + options > datagram->end || protocol < ETHERTYPE_MIN)
+	header = frame_at(frame, offset, &room, sizeof(room));
+	if (!header)
 		return OUTCOME_MALFORMED_GENEVE;
-	packet->key.vni = vni_of(header.vni);
+	offset += sizeof(*header);
+	options = (header->version_and_length & 0x3f) * 4;
+	protocol = bpf_ntohs(header->protocol);
+	if (header->version_and_length >> 6 || offset + options > datagram->end || protocol < ETHERTYPE_MIN)
+		return OUTCOME_MALFORMED_GENEVE;
+	packet->key.vni = vni_of(header->vni);
 	if (options)
 		packet->endpoint = geneve_endpoint(frame->ctx, offset, offset + options);
 	packet->offset = offset + options;

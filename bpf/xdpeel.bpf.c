@@ -5,10 +5,9 @@
  * A mirrored packet's way through the kernel: its wrapping is read, its session
  * found, its inner headers looked at, its session's filter and sampling applied,
  * and a copy of the inner frame handed to user space, or the frame itself to a
- * consumer's veth. Each stage is a header;
- * each returns an outcome, or OUTCOME_MAX to let the next one decide. The entry
- * calls them in order and counts the one outcome at the one exit. What is not a
- * mirrored packet of ours leaves as it came.
+ * consumer's veth. Each stage is a header; each returns an outcome, or OUTCOME_MAX
+ * to let the next one decide. The entry calls them in order and counts the one
+ * outcome at the one exit. What is not a mirrored packet of ours leaves as it came.
  */
 #include <linux/bpf.h>
 
@@ -27,18 +26,14 @@
 
 /* What the session's policy says of a packet whose session is known. */
 static __always_inline enum outcome apply(const struct frame *frame, void *policy, const struct policy_head *head,
-					  __u32 place, struct session *session, struct judgement *judgement)
+					  const struct session_policy *wanted, struct session *session,
+					  struct judgement *judgement)
 {
-	struct region_lines *region = region_at(policy, place >> 16);
 	struct packet *packet = &judgement->packet;
-	const struct session_policy *wanted;
 	struct headers *headers;
 	enum outcome outcome;
 	__u32 flow = 0;
 
-	if (!region)
-		return OUTCOME_UNKNOWN_SESSION;
-	wanted = line_at(region, place);
 	judgement->count = account_of(session);
 	headers = wanted->reads_headers ? new_headers() : NULL;
 	inner(frame->ctx, session, packet, headers, wanted->mac);
@@ -80,7 +75,7 @@ static __always_inline enum outcome judge(const struct frame *frame, struct judg
 	outcome = find_session(region, &packet->key, &session, &place);
 	if (outcome != OUTCOME_MAX)
 		return outcome;
-	return apply(frame, policy, head, place, session, judgement);
+	return apply(frame, policy, head, line_at(region, place), session, judgement);
 }
 
 SEC("xdp.frags")
@@ -124,6 +119,7 @@ struct {
 } *const for_btf;
 
 #include "ends.h"
+#include "keepmaps.h"
 
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)

@@ -132,10 +132,11 @@ type XdpeelPolicyHead struct {
 
 type XdpeelSession struct {
 	_        structs.HostLayout
+	Key      XdpeelSessionKey
+	Account  uint32
 	Mac      uint64
 	Resolved uint64
-	Account  uint32
-	Pad      uint32
+	Pad      [3]uint64
 }
 
 type XdpeelSessionCount struct {
@@ -236,34 +237,36 @@ type XdpeelVethAccount struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	XdpeelMapAccountsGiven = "accounts_given"
-	XdpeelMapBooks         = "books"
-	XdpeelMapCopySets      = "copy_sets"
-	XdpeelMapFlights       = "flights"
-	XdpeelMapFragments     = "fragments"
-	XdpeelMapLanes         = "lanes"
-	XdpeelMapLedger        = "ledger"
-	XdpeelMapNotes         = "notes"
-	XdpeelMapPolicies      = "policies"
-	XdpeelMapRings         = "rings"
-	XdpeelMapScratch       = "scratch"
-	XdpeelMapSessionCounts = "session_counts"
-	XdpeelMapSessions      = "sessions"
-	XdpeelMapSheets        = "sheets"
-	XdpeelMapStrangers     = "strangers"
-	XdpeelMapTakings       = "takings"
-	XdpeelMapVethAccounts  = "veth_accounts"
-	XdpeelMapVethPorts     = "veth_ports"
-	XdpeelMapVeths         = "veths"
-	XdpeelProgXdpeel       = "xdpeel"
-	XdpeelProgXdpeelArrive = "xdpeel_arrive"
-	XdpeelProgXdpeelLane   = "xdpeel_lane"
-	XdpeelProgXdpeelProbe  = "xdpeel_probe"
-	XdpeelProgXdpeelSeal   = "xdpeel_seal"
-	XdpeelProgXdpeelSink   = "xdpeel_sink"
-	XdpeelVarCfg           = "cfg"
-	XdpeelVarCompiler      = "compiler"
-	XdpeelVarForBtf        = "for_btf"
+	XdpeelMapAccountsGiven   = "accounts_given"
+	XdpeelMapBooks           = "books"
+	XdpeelMapCopySets        = "copy_sets"
+	XdpeelMapFlights         = "flights"
+	XdpeelMapFragments       = "fragments"
+	XdpeelMapLanes           = "lanes"
+	XdpeelMapLedger          = "ledger"
+	XdpeelMapNotes           = "notes"
+	XdpeelMapPolicies        = "policies"
+	XdpeelMapRecent          = "recent"
+	XdpeelMapRings           = "rings"
+	XdpeelMapScratch         = "scratch"
+	XdpeelMapSessionAccounts = "session_accounts"
+	XdpeelMapSessionCounts   = "session_counts"
+	XdpeelMapSessions        = "sessions"
+	XdpeelMapSheets          = "sheets"
+	XdpeelMapStrangers       = "strangers"
+	XdpeelMapTakings         = "takings"
+	XdpeelMapVethAccounts    = "veth_accounts"
+	XdpeelMapVethPorts       = "veth_ports"
+	XdpeelMapVeths           = "veths"
+	XdpeelProgXdpeel         = "xdpeel"
+	XdpeelProgXdpeelArrive   = "xdpeel_arrive"
+	XdpeelProgXdpeelLane     = "xdpeel_lane"
+	XdpeelProgXdpeelProbe    = "xdpeel_probe"
+	XdpeelProgXdpeelSeal     = "xdpeel_seal"
+	XdpeelProgXdpeelSink     = "xdpeel_sink"
+	XdpeelVarCfg             = "cfg"
+	XdpeelVarCompiler        = "compiler"
+	XdpeelVarForBtf          = "for_btf"
 )
 
 // LoadXdpeel returns the embedded CollectionSpec for Xdpeel.
@@ -320,25 +323,27 @@ type XdpeelProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type XdpeelMapSpecs struct {
-	AccountsGiven *ebpf.MapSpec `ebpf:"accounts_given"`
-	Books         *ebpf.MapSpec `ebpf:"books"`
-	CopySets      *ebpf.MapSpec `ebpf:"copy_sets"`
-	Flights       *ebpf.MapSpec `ebpf:"flights"`
-	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
-	Lanes         *ebpf.MapSpec `ebpf:"lanes"`
-	Ledger        *ebpf.MapSpec `ebpf:"ledger"`
-	Notes         *ebpf.MapSpec `ebpf:"notes"`
-	Policies      *ebpf.MapSpec `ebpf:"policies"`
-	Rings         *ebpf.MapSpec `ebpf:"rings"`
-	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
-	SessionCounts *ebpf.MapSpec `ebpf:"session_counts"`
-	Sessions      *ebpf.MapSpec `ebpf:"sessions"`
-	Sheets        *ebpf.MapSpec `ebpf:"sheets"`
-	Strangers     *ebpf.MapSpec `ebpf:"strangers"`
-	Takings       *ebpf.MapSpec `ebpf:"takings"`
-	VethAccounts  *ebpf.MapSpec `ebpf:"veth_accounts"`
-	VethPorts     *ebpf.MapSpec `ebpf:"veth_ports"`
-	Veths         *ebpf.MapSpec `ebpf:"veths"`
+	AccountsGiven   *ebpf.MapSpec `ebpf:"accounts_given"`
+	Books           *ebpf.MapSpec `ebpf:"books"`
+	CopySets        *ebpf.MapSpec `ebpf:"copy_sets"`
+	Flights         *ebpf.MapSpec `ebpf:"flights"`
+	Fragments       *ebpf.MapSpec `ebpf:"fragments"`
+	Lanes           *ebpf.MapSpec `ebpf:"lanes"`
+	Ledger          *ebpf.MapSpec `ebpf:"ledger"`
+	Notes           *ebpf.MapSpec `ebpf:"notes"`
+	Policies        *ebpf.MapSpec `ebpf:"policies"`
+	Recent          *ebpf.MapSpec `ebpf:"recent"`
+	Rings           *ebpf.MapSpec `ebpf:"rings"`
+	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
+	SessionAccounts *ebpf.MapSpec `ebpf:"session_accounts"`
+	SessionCounts   *ebpf.MapSpec `ebpf:"session_counts"`
+	Sessions        *ebpf.MapSpec `ebpf:"sessions"`
+	Sheets          *ebpf.MapSpec `ebpf:"sheets"`
+	Strangers       *ebpf.MapSpec `ebpf:"strangers"`
+	Takings         *ebpf.MapSpec `ebpf:"takings"`
+	VethAccounts    *ebpf.MapSpec `ebpf:"veth_accounts"`
+	VethPorts       *ebpf.MapSpec `ebpf:"veth_ports"`
+	Veths           *ebpf.MapSpec `ebpf:"veths"`
 }
 
 // XdpeelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -370,25 +375,27 @@ func (o *XdpeelObjects) Close() error {
 //
 // It can be passed to LoadXdpeelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type XdpeelMaps struct {
-	AccountsGiven *ebpf.Map `ebpf:"accounts_given"`
-	Books         *ebpf.Map `ebpf:"books"`
-	CopySets      *ebpf.Map `ebpf:"copy_sets"`
-	Flights       *ebpf.Map `ebpf:"flights"`
-	Fragments     *ebpf.Map `ebpf:"fragments"`
-	Lanes         *ebpf.Map `ebpf:"lanes"`
-	Ledger        *ebpf.Map `ebpf:"ledger"`
-	Notes         *ebpf.Map `ebpf:"notes"`
-	Policies      *ebpf.Map `ebpf:"policies"`
-	Rings         *ebpf.Map `ebpf:"rings"`
-	Scratch       *ebpf.Map `ebpf:"scratch"`
-	SessionCounts *ebpf.Map `ebpf:"session_counts"`
-	Sessions      *ebpf.Map `ebpf:"sessions"`
-	Sheets        *ebpf.Map `ebpf:"sheets"`
-	Strangers     *ebpf.Map `ebpf:"strangers"`
-	Takings       *ebpf.Map `ebpf:"takings"`
-	VethAccounts  *ebpf.Map `ebpf:"veth_accounts"`
-	VethPorts     *ebpf.Map `ebpf:"veth_ports"`
-	Veths         *ebpf.Map `ebpf:"veths"`
+	AccountsGiven   *ebpf.Map `ebpf:"accounts_given"`
+	Books           *ebpf.Map `ebpf:"books"`
+	CopySets        *ebpf.Map `ebpf:"copy_sets"`
+	Flights         *ebpf.Map `ebpf:"flights"`
+	Fragments       *ebpf.Map `ebpf:"fragments"`
+	Lanes           *ebpf.Map `ebpf:"lanes"`
+	Ledger          *ebpf.Map `ebpf:"ledger"`
+	Notes           *ebpf.Map `ebpf:"notes"`
+	Policies        *ebpf.Map `ebpf:"policies"`
+	Recent          *ebpf.Map `ebpf:"recent"`
+	Rings           *ebpf.Map `ebpf:"rings"`
+	Scratch         *ebpf.Map `ebpf:"scratch"`
+	SessionAccounts *ebpf.Map `ebpf:"session_accounts"`
+	SessionCounts   *ebpf.Map `ebpf:"session_counts"`
+	Sessions        *ebpf.Map `ebpf:"sessions"`
+	Sheets          *ebpf.Map `ebpf:"sheets"`
+	Strangers       *ebpf.Map `ebpf:"strangers"`
+	Takings         *ebpf.Map `ebpf:"takings"`
+	VethAccounts    *ebpf.Map `ebpf:"veth_accounts"`
+	VethPorts       *ebpf.Map `ebpf:"veth_ports"`
+	Veths           *ebpf.Map `ebpf:"veths"`
 }
 
 func (m *XdpeelMaps) Close() error {
@@ -402,8 +409,10 @@ func (m *XdpeelMaps) Close() error {
 		m.Ledger,
 		m.Notes,
 		m.Policies,
+		m.Recent,
 		m.Rings,
 		m.Scratch,
+		m.SessionAccounts,
 		m.SessionCounts,
 		m.Sessions,
 		m.Sheets,

@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/xdpeel/xdpeel/bpf"
+	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/mirror"
 )
 
@@ -21,7 +22,7 @@ func (p *kernelProgram) forget() error {
 		return fmt.Errorf("read accounts given: %w", err)
 	}
 	err := errors.Join(
-		forgetEntries[bpf.XdpeelSessionKey, bpf.XdpeelSession](p.Sessions),
+		forgetEntries[bpf.XdpeelSessionKey, uint32](p.SessionAccounts),
 		forgetEntries[bpf.XdpeelSessionKey, bpf.XdpeelStranger](p.Strangers),
 		forgetEntries[datagramKey, uint32](p.Fragments),
 	)
@@ -29,9 +30,16 @@ func (p *kernelProgram) forget() error {
 		return err
 	}
 	for account := range given + 1 {
-		if err := p.SessionCounts.Put(account, make([]bpf.XdpeelSessionCount, p.cpus)); err != nil {
+		err := errors.Join(
+			p.Sessions.Put(account, bpf.XdpeelSession{}),
+			p.SessionCounts.Put(account, make([]bpf.XdpeelSessionCount, p.cpus)),
+		)
+		if err != nil {
 			return fmt.Errorf("clear account %d: %w", account, err)
 		}
+	}
+	if err := p.Recent.Put(uint32(0), make([][abi.LimitRecent]uint16, p.cpus)); err != nil {
+		return fmt.Errorf("clear recent sessions: %w", err)
 	}
 	if err := p.AccountsGiven.Put(uint32(0), uint32(0)); err != nil {
 		return fmt.Errorf("clear accounts given: %w", err)
@@ -69,12 +77,12 @@ func forgetEntries[K, V any](m *ebpf.Map) error {
 func (p *kernelProgram) readLedger(out *judgements) error {
 	var (
 		key     bpf.XdpeelSessionKey
-		session bpf.XdpeelSession
+		account uint32
 		err     error
 	)
-	entries := p.Sessions.Iterate()
-	for entries.Next(&key, &session) {
-		if out.Sessions[sessionOf(key)], err = p.account(session.Account); err != nil {
+	entries := p.SessionAccounts.Iterate()
+	for entries.Next(&key, &account) {
+		if out.Sessions[sessionOf(key)], err = p.account(account); err != nil {
 			return err
 		}
 	}

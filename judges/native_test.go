@@ -23,8 +23,8 @@ func TestNativeDiesOfDefects(t *testing.T) {
 		linear                   int    // of a frame of 40 bytes
 		report                   string // a part of it
 	}{
-		{"behind the first buffer", "frame.h", "+ size <= data_end", "+ size <= data_end + 1", 33, "use-after-poison"},
-		{"written to", "frame.h", "__builtin_memcpy(to, __builtin_assume_aligned(data + offset, FRAME_ALIGNMENT), size);", "*(__u8 *)data = 1;", 40, "caused by a WRITE"},
+		{"behind the first buffer", "frame.h", "+ size <= data_end", "+ size <= data_end + 8", 27, "use-after-poison"},
+		{"written to", "frame.h", "return __builtin_assume_aligned(data + offset, FRAME_ALIGNMENT);", "return *(__u8 *)data = 1, data + offset;", 40, "caused by a WRITE"},
 		{"counted twice", "ledger.h", "count->packets++;", "count->packets += 2;", 40, "check.c"},
 		{"consumed", "ledger.h", "default:\n\t\treturn XDP_PASS", "default:\n\t\treturn XDP_DROP", 40, "check.c"},
 	}
@@ -64,15 +64,15 @@ func TestPanelNoticesDefects(t *testing.T) {
 		{"egress rules not tried", "filter.h", "rule == NO_RULE && packet->direction != DIRECTION_INGRESS", "packet->direction == DIRECTION_EGRESS"},
 		{"egress rules numbered from 1", "filter.h", "rule += wanted->ingress_rules", "rule += 0"},
 		{"rules that reject accept", "filter.h", "is_accepted(policy, filter, rule) ? rule", "true ? rule"},
-		{"dense classes without their first group", "filter.h", "common_groups(search->found, 0)", "0"},
-		{"half of a sparse class", "filter.h", "i < CLASS_WORDS; i++)\n\t\t\trules", "i < CLASS_WORDS / 2; i++)\n\t\t\trules"},
+		{"dense classes without their first group", "rules.h", "common_groups(search->found, 0)", "0"},
+		{"half of a sparse class", "rules.h", "i < CLASS_WORDS; i++)\n\t\t\trules", "i < CLASS_WORDS / 2; i++)\n\t\t\trules"},
 		{"classes that hold any value", "policy.h", "(value.high ^ class->value) & class->mask", "false"},
 		{"fragments forgotten", "reduce.h", "return first ? *first : hash", "return first ? hash : hash"},
 		{"flows of one direction", "hash.h", "mix(mix(hash, a ^ b), a + b)", "mix(mix(hash, a), b)"},
 		{"sampling one late", "reduce.h", "count->candidates++ % one_in", "++count->candidates % one_in"},
 		{"headers not snapped", "deliver.h", "wanted->snap_headers && headers", "false && headers"},
-		{"allowed sources ignored", "session.h", "if (!head->only_allowed)", "if (true)"},
-		{"any source before the source", "session.h", "if (policy != RESOLVED_UNKNOWN)\n\t\treturn policy;", ""},
+		{"allowed sources ignored", "resolve.h", "if (!head->only_allowed)", "if (true)"},
+		{"any source before the source", "resolve.h", "if (policy != RESOLVED_UNKNOWN)\n\t\treturn policy;", ""},
 		{"the last policy remembered", "session.h", "resolved >> 32 == head->generation", "resolved >> 32"},
 		{"unknown sessions passed", "ledger.h", "judgement->drop_unknown ? XDP_DROP", "false ? XDP_DROP"},
 	}

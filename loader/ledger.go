@@ -74,10 +74,10 @@ func (p *Program) readSessions(ledger *mirror.Ledger) (err error) {
 		return err
 	}
 	var key bpf.XdpeelSessionKey
-	var value bpf.XdpeelSession
-	entries := p.maps.Sessions.Iterate()
-	for entries.Next(&key, &value) {
-		if ledger.Sessions[sessionOf(&key)], err = p.readAccount(value.Account, offset); err != nil {
+	var account uint32
+	entries := p.maps.SessionAccounts.Iterate()
+	for entries.Next(&key, &account) {
+		if ledger.Sessions[sessionOf(&key)], err = p.readAccount(account, offset); err != nil {
 			return err
 		}
 	}
@@ -116,8 +116,8 @@ func (p *Program) Session(s mirror.Session) (mirror.SessionAccount, error) {
 	for i := range key.Source {
 		key.Source[i] = binary.NativeEndian.Uint32(source[4*i:])
 	}
-	var value bpf.XdpeelSession
-	err := p.maps.Sessions.Lookup(&key, &value)
+	var account uint32
+	err := p.maps.SessionAccounts.Lookup(&key, &account)
 	if errors.Is(err, ebpf.ErrKeyNotExist) {
 		return mirror.SessionAccount{}, nil
 	}
@@ -128,7 +128,7 @@ func (p *Program) Session(s mirror.Session) (mirror.SessionAccount, error) {
 	if err != nil {
 		return mirror.SessionAccount{}, err
 	}
-	return p.readAccount(value.Account, offset)
+	return p.readAccount(account, offset)
 }
 
 // readStrangers reads what is remembered of unknown and denied sessions.

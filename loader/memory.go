@@ -10,9 +10,9 @@ import (
 )
 
 // What the maps take whose sizes do not depend on the host's memory, in bytes
-// (bpf/maps.h has the arithmetic).
+// (bpf/maps.h, vethmaps.h and keepmaps.h have the arithmetic).
 const (
-	tablesBytes       = 6 << 20 // sessions, strangers, fragments, what is kept for a successor
+	tablesBytes       = 7 << 20 // sessions, strangers, fragments, what is kept for a successor
 	tablesBytesPerCPU = 1<<20 + 128<<10
 )
 

@@ -41,18 +41,13 @@ static __always_inline int end(const struct judgement *judgement, const struct h
 
 /* The program's apply(), up to a stage; a packet that the policy does not take is a failure. */
 static __always_inline int apply_until(enum stage last, const struct frame *frame, void *policy,
-				       const struct policy_head *head, __u32 place, struct session *session,
-				       struct judgement *judgement)
+				       const struct policy_head *head, const struct session_policy *wanted,
+				       struct session *session, struct judgement *judgement)
 {
-	struct region_lines *region = region_at(policy, place >> 16);
 	struct packet *packet = &judgement->packet;
-	const struct session_policy *wanted;
 	struct headers headers = {};
 	__u32 flow = 0;
 
-	if (!region)
-		return XDP_ABORTED;
-	wanted = line_at(region, place);
 	judgement->count = account_of(session);
 	inner(frame->ctx, session, packet, wanted->reads_headers ? &headers : NULL, wanted->mac);
 	if (last == STAGE_INNER)
@@ -99,7 +94,8 @@ static __always_inline int judge_until(enum stage last, struct xdp_md *ctx)
 		return XDP_ABORTED;
 	if (last == STAGE_SESSION)
 		return end(&judgement, NULL);
-	return apply_until(last, &frame, policy, line_at(region, REGION_HEAD_LINE), place, session, &judgement);
+	return apply_until(last, &frame, policy, line_at(region, REGION_HEAD_LINE), line_at(region, place), session,
+			   &judgement);
 }
 
 SEC("xdp.frags")
@@ -175,7 +171,7 @@ SEC("xdp.frags")
 int redirect(struct xdp_md *ctx)
 {
 	done++;
-	return bpf_redirect_map(&wire, 0, XDP_ABORTED);
+	return bpf_redirect_map(&wire, 0, XDP_DROP);
 }
 
 /* What a mirror wraps its packets in, where nothing is between: no VLAN tag, no IP option. */
@@ -204,7 +200,7 @@ int redirect_stripped(struct xdp_md *ctx)
 	if (bpf_xdp_adjust_head(ctx, sizeof(headers->wrapping)))
 		return XDP_ABORTED;
 	done++;
-	return bpf_redirect_map(&wire, 0, XDP_ABORTED);
+	return bpf_redirect_map(&wire, 0, XDP_DROP);
 }
 
 /* Hands the host inner frames without their wrapping, for filters that work there. */

@@ -48,8 +48,10 @@ const (
 	StagesMapLedger            = "ledger"
 	StagesMapNotes             = "notes"
 	StagesMapPolicies          = "policies"
+	StagesMapRecent            = "recent"
 	StagesMapRings             = "rings"
 	StagesMapScratch           = "scratch"
+	StagesMapSessionAccounts   = "session_accounts"
 	StagesMapSessionCounts     = "session_counts"
 	StagesMapSessions          = "sessions"
 	StagesMapSheets            = "sheets"
@@ -150,26 +152,28 @@ type StagesProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type StagesMapSpecs struct {
-	AccountsGiven *ebpf.MapSpec `ebpf:"accounts_given"`
-	Books         *ebpf.MapSpec `ebpf:"books"`
-	CopySets      *ebpf.MapSpec `ebpf:"copy_sets"`
-	Flights       *ebpf.MapSpec `ebpf:"flights"`
-	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
-	Lanes         *ebpf.MapSpec `ebpf:"lanes"`
-	Ledger        *ebpf.MapSpec `ebpf:"ledger"`
-	Notes         *ebpf.MapSpec `ebpf:"notes"`
-	Policies      *ebpf.MapSpec `ebpf:"policies"`
-	Rings         *ebpf.MapSpec `ebpf:"rings"`
-	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
-	SessionCounts *ebpf.MapSpec `ebpf:"session_counts"`
-	Sessions      *ebpf.MapSpec `ebpf:"sessions"`
-	Sheets        *ebpf.MapSpec `ebpf:"sheets"`
-	Strangers     *ebpf.MapSpec `ebpf:"strangers"`
-	Takings       *ebpf.MapSpec `ebpf:"takings"`
-	VethAccounts  *ebpf.MapSpec `ebpf:"veth_accounts"`
-	VethPorts     *ebpf.MapSpec `ebpf:"veth_ports"`
-	Veths         *ebpf.MapSpec `ebpf:"veths"`
-	Wire          *ebpf.MapSpec `ebpf:"wire"`
+	AccountsGiven   *ebpf.MapSpec `ebpf:"accounts_given"`
+	Books           *ebpf.MapSpec `ebpf:"books"`
+	CopySets        *ebpf.MapSpec `ebpf:"copy_sets"`
+	Flights         *ebpf.MapSpec `ebpf:"flights"`
+	Fragments       *ebpf.MapSpec `ebpf:"fragments"`
+	Lanes           *ebpf.MapSpec `ebpf:"lanes"`
+	Ledger          *ebpf.MapSpec `ebpf:"ledger"`
+	Notes           *ebpf.MapSpec `ebpf:"notes"`
+	Policies        *ebpf.MapSpec `ebpf:"policies"`
+	Recent          *ebpf.MapSpec `ebpf:"recent"`
+	Rings           *ebpf.MapSpec `ebpf:"rings"`
+	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
+	SessionAccounts *ebpf.MapSpec `ebpf:"session_accounts"`
+	SessionCounts   *ebpf.MapSpec `ebpf:"session_counts"`
+	Sessions        *ebpf.MapSpec `ebpf:"sessions"`
+	Sheets          *ebpf.MapSpec `ebpf:"sheets"`
+	Strangers       *ebpf.MapSpec `ebpf:"strangers"`
+	Takings         *ebpf.MapSpec `ebpf:"takings"`
+	VethAccounts    *ebpf.MapSpec `ebpf:"veth_accounts"`
+	VethPorts       *ebpf.MapSpec `ebpf:"veth_ports"`
+	Veths           *ebpf.MapSpec `ebpf:"veths"`
+	Wire            *ebpf.MapSpec `ebpf:"wire"`
 }
 
 // StagesVariableSpecs contains global variables before they are loaded into the kernel.
@@ -203,26 +207,28 @@ func (o *StagesObjects) Close() error {
 //
 // It can be passed to LoadStagesObjects or ebpf.CollectionSpec.LoadAndAssign.
 type StagesMaps struct {
-	AccountsGiven *ebpf.Map `ebpf:"accounts_given"`
-	Books         *ebpf.Map `ebpf:"books"`
-	CopySets      *ebpf.Map `ebpf:"copy_sets"`
-	Flights       *ebpf.Map `ebpf:"flights"`
-	Fragments     *ebpf.Map `ebpf:"fragments"`
-	Lanes         *ebpf.Map `ebpf:"lanes"`
-	Ledger        *ebpf.Map `ebpf:"ledger"`
-	Notes         *ebpf.Map `ebpf:"notes"`
-	Policies      *ebpf.Map `ebpf:"policies"`
-	Rings         *ebpf.Map `ebpf:"rings"`
-	Scratch       *ebpf.Map `ebpf:"scratch"`
-	SessionCounts *ebpf.Map `ebpf:"session_counts"`
-	Sessions      *ebpf.Map `ebpf:"sessions"`
-	Sheets        *ebpf.Map `ebpf:"sheets"`
-	Strangers     *ebpf.Map `ebpf:"strangers"`
-	Takings       *ebpf.Map `ebpf:"takings"`
-	VethAccounts  *ebpf.Map `ebpf:"veth_accounts"`
-	VethPorts     *ebpf.Map `ebpf:"veth_ports"`
-	Veths         *ebpf.Map `ebpf:"veths"`
-	Wire          *ebpf.Map `ebpf:"wire"`
+	AccountsGiven   *ebpf.Map `ebpf:"accounts_given"`
+	Books           *ebpf.Map `ebpf:"books"`
+	CopySets        *ebpf.Map `ebpf:"copy_sets"`
+	Flights         *ebpf.Map `ebpf:"flights"`
+	Fragments       *ebpf.Map `ebpf:"fragments"`
+	Lanes           *ebpf.Map `ebpf:"lanes"`
+	Ledger          *ebpf.Map `ebpf:"ledger"`
+	Notes           *ebpf.Map `ebpf:"notes"`
+	Policies        *ebpf.Map `ebpf:"policies"`
+	Recent          *ebpf.Map `ebpf:"recent"`
+	Rings           *ebpf.Map `ebpf:"rings"`
+	Scratch         *ebpf.Map `ebpf:"scratch"`
+	SessionAccounts *ebpf.Map `ebpf:"session_accounts"`
+	SessionCounts   *ebpf.Map `ebpf:"session_counts"`
+	Sessions        *ebpf.Map `ebpf:"sessions"`
+	Sheets          *ebpf.Map `ebpf:"sheets"`
+	Strangers       *ebpf.Map `ebpf:"strangers"`
+	Takings         *ebpf.Map `ebpf:"takings"`
+	VethAccounts    *ebpf.Map `ebpf:"veth_accounts"`
+	VethPorts       *ebpf.Map `ebpf:"veth_ports"`
+	Veths           *ebpf.Map `ebpf:"veths"`
+	Wire            *ebpf.Map `ebpf:"wire"`
 }
 
 func (m *StagesMaps) Close() error {
@@ -236,8 +242,10 @@ func (m *StagesMaps) Close() error {
 		m.Ledger,
 		m.Notes,
 		m.Policies,
+		m.Recent,
 		m.Rings,
 		m.Scratch,
+		m.SessionAccounts,
 		m.SessionCounts,
 		m.Sessions,
 		m.Sheets,

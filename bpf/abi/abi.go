@@ -229,6 +229,7 @@ const (
 	LimitIPv6Extensions = 8
 	LimitSnapLength     = 65535
 	LimitSessions       = 16384
+	LimitRecent         = 4096
 	LimitRules          = 10240
 	LimitOutputs        = 32
 	LimitStrangers      = 8192

@@ -17,6 +17,8 @@
 static struct {
 	struct accounts accounts;
 	__u32 given;
+	struct session sessions[LIMIT_SESSIONS];
+	struct recent recent;
 	struct session_count counts[LIMIT_SESSIONS];
 	struct headers scratch;
 	const struct image *policy;
@@ -31,7 +33,7 @@ static struct {
  * Here a full one is the end: a sequence that fills it is none that the judges
  * could agree on, since the kernel's idea of the least recently used is its own.
  */
-static struct hashmap session_entries = HASHMAP(sessions, struct session_key, struct session, LIMIT_SESSIONS);
+static struct hashmap session_entries = HASHMAP(session_accounts, struct session_key, __u32, LIMIT_SESSIONS);
 static struct hashmap stranger_entries = HASHMAP(strangers, struct session_key, struct stranger, LIMIT_STRANGERS);
 static struct hashmap fragment_entries = HASHMAP(fragments, struct datagram_key, __u32, LIMIT_FRAGMENTS);
 
@@ -54,7 +56,7 @@ static void *region_of(const void *key)
 
 static struct hashmap *hashmap_of(const void *map)
 {
-	if (map == &sessions)
+	if (map == &session_accounts)
 		return &session_entries;
 	if (map == &strangers)
 		return &stranger_entries;
@@ -72,6 +74,10 @@ void *bpf_map_lookup_elem(void *map, const void *key)
 		return array_value(key, 1, &maps.accounts, sizeof(maps.accounts));
 	if (map == &accounts_given)
 		return array_value(key, 1, &maps.given, sizeof(maps.given));
+	if (map == &sessions)
+		return array_value(key, LIMIT_SESSIONS, maps.sessions, sizeof(maps.sessions[0]));
+	if (map == &recent)
+		return array_value(key, 1, &maps.recent, sizeof(maps.recent));
 	if (map == &session_counts)
 		return array_value(key, LIMIT_SESSIONS, maps.counts, sizeof(maps.counts[0]));
 	if (map == &scratch)
@@ -136,6 +142,8 @@ static void empty_maps(void)
 	hashmap_empty(&session_entries);
 	hashmap_empty(&stranger_entries);
 	hashmap_empty(&fragment_entries);
+	memset(maps.sessions, 0, (maps.given + 1) * sizeof(maps.sessions[0]));
+	memset(&maps.recent, 0, sizeof(maps.recent));
 	memset(maps.counts, 0, (maps.given + 1) * sizeof(maps.counts[0]));
 	memset(&maps.accounts, 0, sizeof(maps.accounts));
 	maps.given = 0;
@@ -193,7 +201,7 @@ bool judge_session(__u32 i, struct session_state *out)
 		return false;
 	*out = (struct session_state){
 		.key = *(const struct session_key *)key,
-		.count = maps.counts[((const struct session *)value)->account],
+		.count = maps.counts[*(const __u32 *)value],
 	};
 	return true;
 }

@@ -24,8 +24,8 @@ func Compile(p *mirror.Policy, generation uint32) (*Image, error) {
 	return &w.image, nil
 }
 
-// policy writes the head, the list of sessions and the allowed sources into
-// region 0, where the program looks for them, and then the rest.
+// policy writes the head, the list of sessions, what is wanted of them, and the
+// allowed sources into region 0, where the program looks for them, and then the rest.
 func (w *writer) policy(p *mirror.Policy, generation uint32) error {
 	headAt, err := w.alloc(1)
 	if err != nil {
@@ -40,11 +40,15 @@ func (w *writer) policy(p *mirror.Policy, generation uint32) error {
 	if err != nil {
 		return err
 	}
+	wanted, err := w.alloc(len(p.Sessions))
+	if err != nil {
+		return err
+	}
 	if err := w.allowed(p.AllowSources, &head); err != nil {
 		return fmt.Errorf("write allowed sources: %w", err)
 	}
 	head.FirstSession, head.Sessions = uint32(entries), uint32(len(keyed))
-	if head.DefaultPolicy, err = w.sessions(p, entries); err != nil {
+	if head.DefaultPolicy, err = w.sessions(p, entries, wanted); err != nil {
 		return err
 	}
 	*lineOf[bpf.XdpeelPolicyHead](w, headAt) = head
@@ -77,15 +81,16 @@ func (w *writer) allowed(sources []netip.Prefix, head *bpf.XdpeelPolicyHead) err
 	return err
 }
 
-// sessions writes the sessions' policies and, from a place on, the list by which
-// they are found. It returns the place of the default session's, 0 without one.
-func (w *writer) sessions(p *mirror.Policy, from place) (defaultPolicy uint32, err error) {
+// sessions writes the sessions' policies, each in a line from wanted on, and the list
+// by which they are found, from list on. It returns the place of the default
+// session's policy, 0 without one.
+func (w *writer) sessions(p *mirror.Policy, list, wanted place) (defaultPolicy uint32, err error) {
 	var entries []bpf.XdpeelSessionEntry
 	filters := make(map[*mirror.Filter]filterPlaces)
 	for i := range p.Sessions {
 		session := &p.Sessions[i]
-		at, err := w.session(p, session, filters)
-		if err != nil {
+		at := wanted + place(i)
+		if err := w.session(p, session, filters, at); err != nil {
 			return 0, err
 		}
 		if session.AnyVNI {
@@ -98,7 +103,7 @@ func (w *writer) sessions(p *mirror.Policy, from place) (defaultPolicy uint32, e
 		return cmp.Or(cmp.Compare(a.Vni, b.Vni), slices.Compare(a.Source[:], b.Source[:]))
 	})
 	for i, e := range entries {
-		lineOf[[2]bpf.XdpeelSessionEntry](w, from+place(i/2))[i%2] = e
+		lineOf[[2]bpf.XdpeelSessionEntry](w, list+place(i/2))[i%2] = e
 	}
 	return defaultPolicy, nil
 }
@@ -117,7 +122,8 @@ type filterPlaces struct {
 	ingress, egress place
 }
 
-func (w *writer) session(p *mirror.Policy, s *mirror.SessionPolicy, filters map[*mirror.Filter]filterPlaces) (place, error) {
+// session writes what is wanted of a session to a line, and its filter if it is not there yet.
+func (w *writer) session(p *mirror.Policy, s *mirror.SessionPolicy, filters map[*mirror.Filter]filterPlaces, at place) error {
 	policy := bpf.XdpeelSessionPolicy{
 		Mac:          macNumber(s.MAC),
 		Outputs:      uint32(s.Outputs),
@@ -142,17 +148,13 @@ func (w *writer) session(p *mirror.Policy, s *mirror.SessionPolicy, filters map[
 	if s.Filter != nil {
 		places, err := w.sharedFilter(s.Filter, filters)
 		if err != nil {
-			return 0, fmt.Errorf("write filter %q: %w", s.Filter.Name, err)
+			return fmt.Errorf("write filter %q: %w", s.Filter.Name, err)
 		}
 		policy.Ingress, policy.Egress = uint32(places.ingress), uint32(places.egress)
 		policy.IngressRules = uint32(len(s.Filter.Ingress))
 	}
-	at, err := w.allocAnywhere(1)
-	if err != nil {
-		return 0, err
-	}
 	*lineOf[bpf.XdpeelSessionPolicy](w, at) = policy
-	return at, nil
+	return nil
 }
 
 // sharedFilter writes a filter when it is met for the first time.

@@ -8,3 +8,4 @@
 #define bpf_htonl(x) __cpu_to_be32(x)
 #define bpf_ntohl(x) __be32_to_cpu(x)
 #define bpf_be64_to_cpu(x) __be64_to_cpu(x)
+#define bpf_cpu_to_be64(x) __cpu_to_be64(x)
