@@ -42,7 +42,7 @@ func newLibraryBench() (_ *libraryBench, err error) {
 		return nil, err
 	}
 	b.then(b.ns.Close)
-	if b.product, err = LoadProduct(OwnRings); err != nil {
+	if b.product, err = LoadProduct(OwnRings, mirror.TakeAll()); err != nil {
 		return nil, err
 	}
 	b.then(b.product.Close)

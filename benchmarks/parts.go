@@ -71,6 +71,7 @@ func (s *suite) fullRedirect(ctx context.Context)  { s.redirect(ctx, 2*fullPairs
 
 func (s *suite) redirect(ctx context.Context, pairs int) {
 	s.attempt(ctx, "redirect_vs_bare", func() ([]Result, error) { return compareRedirects(ctx, pairs) })
+	s.attempt(ctx, "redirect_program_ns", func() ([]Result, error) { return measureRedirectPrograms(ctx, pairs) })
 }
 
 func (s *suite) quickFilter(ctx context.Context) {

@@ -39,7 +39,7 @@ func comparePass(ctx context.Context, pairs int) (_ []Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.ns.Close()) }()
-	if b.product, err = LoadProduct(OwnRings); err != nil {
+	if b.product, err = LoadProduct(OwnRings, mirror.TakeAll()); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.product.Close()) }()

@@ -17,7 +17,7 @@ import (
 )
 
 // Product is xdpeel's own kernel program without an interface, and with rings
-// that the benchmark lays out. It takes every packet.
+// that the benchmark lays out.
 type Product struct {
 	objects bpf.XdpeelObjects
 	rings   []*ebpf.Map // each once
@@ -35,8 +35,8 @@ const (
 // ringSize is what loader gives one CPU on a small host, in bytes.
 const ringSize = 16 << 20
 
-// LoadProduct loads the program as loader does.
-func LoadProduct(layout Layout) (_ *Product, err error) {
+// LoadProduct loads the program as loader does, with a policy.
+func LoadProduct(layout Layout, policy *mirror.Policy) (_ *Product, err error) {
 	spec, err := bpf.LoadXdpeel()
 	if err != nil {
 		return nil, fmt.Errorf("read embedded object: %w", err)
@@ -61,11 +61,11 @@ func LoadProduct(layout Layout) (_ *Product, err error) {
 	if err != nil {
 		return p, err
 	}
-	policy, err := newPolicyMap(spec.Maps[bpf.XdpeelMapPolicies].InnerMap, mirror.TakeAll(), 1)
+	first, err := newPolicyMap(spec.Maps[bpf.XdpeelMapPolicies].InnerMap, policy, 1)
 	if err != nil {
 		return p, err
 	}
-	return p, errors.Join(givePolicy(p.objects.Policies, policy), policy.Close())
+	return p, errors.Join(givePolicy(p.objects.Policies, first), first.Close())
 }
 
 // prepareRings sets the sizes that are left open in the object.

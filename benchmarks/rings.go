@@ -9,6 +9,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/lab"
+	"github.com/xdpeel/xdpeel/mirror"
 )
 
 // ringsSize is that of the inner frames: so small that the lock of a ring counts.
@@ -33,7 +34,7 @@ func newRingsBench(layout Layout) (_ *ringsBench, err error) {
 		return nil, err
 	}
 	b.then(b.ns.Close)
-	if b.product, err = LoadProduct(layout); err != nil {
+	if b.product, err = LoadProduct(layout, mirror.TakeAll()); err != nil {
 		return nil, err
 	}
 	b.then(b.product.Close)
