@@ -149,11 +149,13 @@ func (s *suite) fullStages(ctx context.Context) {
 }
 
 func (s *suite) fullGrowth(ctx context.Context) {
-	s.attempt(ctx, "growth", func() ([]Result, error) {
-		points, err := measureGrowth(ctx, capturers(s.xdpeel)[0], s.directory, 3)
-		s.Growth = append(s.Growth, points...)
-		return nil, err
-	})
+	for _, scale := range growthScales {
+		s.attempt(ctx, "growth_"+scale.name, func() ([]Result, error) {
+			points, err := measureGrowth(ctx, scale, capturers(s.xdpeel)[0], s.directory, 3)
+			s.Growth = append(s.Growth, points...)
+			return nil, err
+		})
+	}
 }
 
 func (s *suite) fullSums(ctx context.Context) {

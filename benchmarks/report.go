@@ -51,6 +51,7 @@ func chartsOf(o *output) (charts []chartFile) {
 	charts = append(charts, stageCharts(o.Stages)...)
 	for _, scale := range []struct{ name, label string }{
 		{"rules", "rules"}, {"sessions", "sessions"}, {"flows", "flows"}, {"bytes", "bytes of the inner frame"}, {"cpus", "CPUs at once"},
+		{"outputs", "outputs, each of which takes every packet"},
 	} {
 		charts = append(charts, growthCharts(o.Growth, scale.name, scale.label)...)
 	}

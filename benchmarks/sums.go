@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -54,15 +52,14 @@ type sumsBench struct {
 	teardown
 	lane      *Lane
 	generator *Generator
-	daemon    *Process
-	xdpeel    string
+	daemon    *Daemon
 	directory string // of the files
 	consumer  string // the interface at which packets come out
 	before    uint64 // that came out there before: the daemon's self-test
 }
 
 func newSumsBench(xdpeel, directory string) (_ *sumsBench, err error) {
-	b := &sumsBench{xdpeel: xdpeel, directory: filepath.Join(directory, "sums")}
+	b := &sumsBench{directory: filepath.Join(directory, "sums")}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.Close())
@@ -84,11 +81,8 @@ func newSumsBench(xdpeel, directory string) (_ *sumsBench, err error) {
 	}
 	b.then(b.generator.Close)
 	b.consumer = strings.TrimSuffix(b.lane.pair.B.Name, "r") + "i"
-	path := filepath.Join(b.directory, "xdpeel.yaml")
-	if err := os.WriteFile(path, fmt.Appendf(nil, sumsConfig, b.lane.pair.B.Name, b.consumer, b.directory), 0o644); err != nil {
-		return nil, err
-	}
-	if b.daemon, err = StartProcess(b.lane.pair.B.Namespace, []string{xdpeel, "run", "--config", path}, "msg=listening"); err != nil {
+	text := fmt.Sprintf(sumsConfig, b.lane.pair.B.Name, b.consumer, b.directory)
+	if b.daemon, err = startDaemon(xdpeel, b.lane, b.directory, text); err != nil {
 		return nil, err
 	}
 	b.then(b.daemon.Stop)
@@ -96,41 +90,6 @@ func newSumsBench(xdpeel, directory string) (_ *sumsBench, err error) {
 	b.before = handed.RxPackets
 	return b, err
 }
-
-// sumsLedger is of `xdpeel status --json` what is added up.
-type sumsLedger struct {
-	Received uint64            `json:"received"`
-	Outcomes map[string]uint64 `json:"outcomes"`
-	Sessions []struct {
-		Packets uint64 `json:"packets"`
-	} `json:"sessions"`
-	Outputs map[string]struct {
-		Offered   uint64            `json:"offered"`
-		Delivered uint64            `json:"delivered"`
-		Lost      map[string]uint64 `json:"lost"`
-	} `json:"outputs"`
-}
-
-func (b *sumsBench) ledger() (ledger sumsLedger, err error) {
-	var out []byte
-	err = b.lane.pair.B.Namespace.Do(func() error {
-		out, err = exec.Command(b.xdpeel, "status", "--json").Output()
-		return err
-	})
-	if err != nil {
-		return ledger, fmt.Errorf("ask daemon: %w", err)
-	}
-	return ledger, json.Unmarshal(out, &ledger)
-}
-
-// equation is a sum that has to hold.
-type equation struct {
-	name        string
-	left, right uint64
-}
-
-// missing is how far apart both sides are.
-func (e equation) missing() uint64 { return max(e.left, e.right) - min(e.left, e.right) }
 
 func total(of map[string]uint64) (n uint64) {
 	for v := range maps.Values(of) {
@@ -140,8 +99,8 @@ func total(of map[string]uint64) (n uint64) {
 }
 
 // sums are all that must hold when `sent` packets were sent, and nothing moves.
-func (b *sumsBench) sums(sent uint64) (sums []equation, ledger sumsLedger, err error) {
-	if ledger, err = b.ledger(); err != nil {
+func (b *sumsBench) sums(sent uint64) (sums []equation, ledger daemonLedger, err error) {
+	if ledger, err = b.daemon.ledger(); err != nil {
 		return nil, ledger, err
 	}
 	wire, err := statisticsOf(b.lane.pair.A.Namespace, b.lane.pair.A.Name)
@@ -226,13 +185,7 @@ func (b *sumsBench) settle(ctx context.Context, sent uint64) ([]Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		missing, broken := uint64(0), []error(nil)
-		for _, s := range sums {
-			if s.missing() > 0 {
-				missing += s.missing()
-				broken = append(broken, fmt.Errorf("%s: %d and %d", s.name, s.left, s.right))
-			}
-		}
+		missing, broken := unequal(sums)
 		if missing > 0 && time.Now().Before(deadline) && ctx.Err() == nil {
 			continue
 		}
@@ -241,6 +194,6 @@ func (b *sumsBench) settle(ctx context.Context, sent uint64) ([]Result, error) {
 		for outcome, n := range ledger.Outcomes {
 			result = result.with(outcome, float64(n))
 		}
-		return []Result{result}, errors.Join(broken...)
+		return []Result{result}, broken
 	}
 }

@@ -108,11 +108,7 @@ func (s *suricataSide) startXdpeel(xdpeel, work string) error {
 	s.iface = strings.TrimSuffix(s.lane.pair.B.Name, "r") + "i" // no longer: names of threads have 15 bytes
 	text := fmt.Sprintf("interfaces: [%s]\nmode: native\non_exit: detach\nsessions: [{vni: any}]\n"+
 		"outputs: {ids: {type: veth, interface: %[1]sx, peer: %s, mtu: 1500}}\n", s.lane.pair.B.Name, s.iface)
-	path := filepath.Join(work, "xdpeel.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		return err
-	}
-	daemon, err := StartProcess(s.lane.pair.B.Namespace, []string{xdpeel, "run", "--config", path}, "msg=listening")
+	daemon, err := startDaemon(xdpeel, s.lane, work, text)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -129,13 +128,9 @@ func idleShare(xdpeel string, idle time.Duration) (percent float64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
-	path := filepath.Join(directory, "xdpeel.yaml")
 	text := fmt.Sprintf("interfaces: [%s]\non_exit: detach\nhttp: 127.0.0.1:0\nsessions: [{vni: any}]\noutputs: {a: {type: pcapng, path: %s/a.pcapng}, live: {type: socket, path: %[2]s/live.sock}}\n",
 		lane.pair.B.Name, directory)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return 0, err
-	}
-	daemon, err := StartProcess(lane.pair.B.Namespace, []string{xdpeel, "run", "--config", path}, "msg=listening")
+	daemon, err := startDaemon(xdpeel, lane, directory, text)
 	if err != nil {
 		return 0, err
 	}
