@@ -39,13 +39,22 @@ func pinSelf() error {
 	return nil
 }
 
-// cpuTime returns the CPU time that a process has used so far, to the
-// nanosecond. The clock of another process is made up of its id as
-// include/linux/posix-timers.h does (CPUCLOCK_SCHED).
-func cpuTime(pid int) (time.Duration, error) {
+// Clocks of CPU time, as include/linux/posix-timers.h makes them up with a process id.
+const (
+	clockSched     = 2 // CPUCLOCK_SCHED: to the nanosecond
+	clockPerThread = 4 // CPUCLOCK_PERTHREAD_MASK: of one thread instead of a process
+)
+
+// cpuTime returns the CPU time that a process has used so far.
+func cpuTime(pid int) (time.Duration, error) { return cpuClock(pid, clockSched) }
+
+// threadTimeOf returns the CPU time that a thread of this process has used so far.
+func threadTimeOf(id int) (time.Duration, error) { return cpuClock(id, clockSched|clockPerThread) }
+
+func cpuClock(id int, kind int32) (time.Duration, error) {
 	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
-		return 0, fmt.Errorf("read CPU clock of process %d: %w", pid, err)
+	if err := unix.ClockGettime(int32(^id<<3)|kind, &t); err != nil {
+		return 0, fmt.Errorf("read CPU clock of %d: %w", id, err)
 	}
 	return time.Duration(t.Nano()), nil
 }

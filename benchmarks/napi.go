@@ -44,14 +44,18 @@ func pinNAPI(iface string) ([]int, error) {
 }
 
 // napiThreads finds the threads named "napi/INTERFACE-ID".
-func napiThreads(iface string) (pids []int, err error) {
+func napiThreads(iface string) ([]int, error) { return threadsNamed("napi/" + iface + "-") }
+
+// threadsNamed finds the kernel's threads whose name, with a line feed at its end,
+// begins so.
+func threadsNamed(beginning string) (pids []int, err error) {
 	names, err := filepath.Glob("/proc/[0-9]*/comm")
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
 		comm, err := os.ReadFile(name)
-		if err != nil || !strings.HasPrefix(string(comm), "napi/"+iface+"-") {
+		if err != nil || !strings.HasPrefix(string(comm), beginning) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))

@@ -21,6 +21,7 @@ type part struct {
 var parts = []part{
 	{"pass", false, (*suite).quickPass, (*suite).fullPass},
 	{"redirect", false, (*suite).quickRedirect, (*suite).fullRedirect},
+	{"vxlan", false, (*suite).quickVXLAN, (*suite).fullVXLAN},
 	{"filter", false, (*suite).quickFilter, (*suite).fullFilter},
 	{"reload", false, (*suite).quickReload, (*suite).fullReload},
 	{"user", false, (*suite).quickUser, (*suite).fullUser},
@@ -72,6 +73,19 @@ func (s *suite) fullRedirect(ctx context.Context)  { s.redirect(ctx, 2*fullPairs
 func (s *suite) redirect(ctx context.Context, pairs int) {
 	s.attempt(ctx, "redirect_vs_bare", func() ([]Result, error) { return compareRedirects(ctx, pairs) })
 	s.attempt(ctx, "redirect_program_ns", func() ([]Result, error) { return measureRedirectPrograms(ctx, pairs) })
+}
+
+// quickVXLAN leaves it out, for want of time.
+func (s *suite) quickVXLAN(context.Context) {
+	for _, mix := range []Mix{small, full} {
+		s.Results = append(s.Results, unmeasured(captureName(vxlanName, mix, 0), NotRun, onlyFull))
+	}
+}
+
+func (s *suite) fullVXLAN(ctx context.Context) {
+	for _, mix := range []Mix{small, full} {
+		s.attempt(ctx, captureName(vxlanName, mix, 0), func() ([]Result, error) { return compareVXLAN(ctx, mix, vxlanPace, 2*fullPairs) })
+	}
 }
 
 func (s *suite) quickFilter(ctx context.Context) {

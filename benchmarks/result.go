@@ -11,8 +11,7 @@ type Status string
 // The statuses.
 const (
 	Measured Status = "measured"
-	NotBuilt Status = "not built" // the comparison does not exist yet
-	NotRun   Status = "not run"   // the other program, or the machine, cannot
+	NotRun   Status = "not run" // the other program, or the machine, cannot
 )
 
 // Better says which side of 1 a ratio, or of a target a value, is the good one.
@@ -86,12 +85,4 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		Pairs  int                `json:"pairs"`
 		Values map[string]float64 `json:"values,omitempty"`
 	}{r.Name, r.Status, r.Ratio.Median, r.Ratio.Low, r.Ratio.High, r.Unit, r.Better, r.Pairs, r.Values})
-}
-
-// notBuilt are the comparisons that are named and do not exist yet.
-func notBuilt() (results []Result) {
-	for _, name := range []string{"kernel_vxlan", "growth_outputs"} {
-		results = append(results, unmeasured(name, NotBuilt, "there is no such comparison yet"))
-	}
-	return results
 }

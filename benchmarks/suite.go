@@ -67,9 +67,6 @@ func run(ctx context.Context, o *options, began time.Time) (err error) {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if len(o.only) == 0 {
-		s.Results = append(s.Results, notBuilt()...)
-	}
 	s.Took = time.Since(began).Seconds()
 	return errors.Join(append(s.failures, s.write())...)
 }
