@@ -26,7 +26,7 @@ func (s *suite) capture(ctx context.Context, plan CapturePlan) ([]Result, error)
 			name = captureName("noise_floor_capture", plan.Mix, plan.Loss)
 		}
 		if reason := refused[other.Name]; reason != "" {
-			results = append(results, unmeasured(name, NotRun, reason))
+			results = append(results, unmeasured(name, reason))
 			continue
 		}
 		others := ratesOf(measurements, other.Name)
@@ -45,7 +45,7 @@ func (s *suite) xdpdumpReason(reason string) []Result {
 	}
 	var results []Result
 	for _, mix := range []Mix{small, full} {
-		results = append(results, unmeasured(captureName("capture_vs_xdpdump", mix, 0), NotRun, reason))
+		results = append(results, unmeasured(captureName("capture_vs_xdpdump", mix, 0), reason))
 	}
 	return results
 }

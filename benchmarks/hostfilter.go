@@ -85,7 +85,7 @@ func compareHostFilters(ctx context.Context, peers []filterPeer, rounds int) (re
 	for _, peer := range peers {
 		result, err := b.compareHostFilter(ctx, peer, rounds)
 		if refusal := new(filterRefusal); errors.As(err, &refusal) {
-			result, err = unmeasured(peer.name, NotRun, refusal.Error()), nil
+			result, err = unmeasured(peer.name, refusal.Error()), nil
 		}
 		if err != nil {
 			return results, fmt.Errorf("%s: %w", peer.name, err)

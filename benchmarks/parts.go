@@ -78,7 +78,7 @@ func (s *suite) redirect(ctx context.Context, pairs int) {
 // quickVXLAN leaves it out, for want of time.
 func (s *suite) quickVXLAN(context.Context) {
 	for _, mix := range []Mix{small, full} {
-		s.Results = append(s.Results, unmeasured(captureName(vxlanName, mix, 0), NotRun, onlyFull))
+		s.Results = append(s.Results, unmeasured(captureName(vxlanName, mix, 0), onlyFull))
 	}
 }
 
@@ -91,7 +91,7 @@ func (s *suite) fullVXLAN(ctx context.Context) {
 func (s *suite) quickFilter(ctx context.Context) {
 	s.filter(ctx, filterPlan{rounds: fullPairs, sizes: []int{1, 1000, 10_000}})
 	s.attempt(ctx, "filter_vs_*", func() ([]Result, error) { return compareHostFilters(ctx, quickFilterPeers(), fullPairs/2) })
-	s.Results = append(s.Results, unmeasured(slowToCompile, NotRun, onlyFull))
+	s.Results = append(s.Results, unmeasured(slowToCompile, onlyFull))
 }
 
 func (s *suite) fullFilter(ctx context.Context) {
@@ -116,7 +116,7 @@ func quickFilterPeers() []filterPeer {
 func (s *suite) quickReload(ctx context.Context) {
 	s.reload(ctx, reloadWays[:1], fullPairs)
 	for _, way := range reloadWays[1:] {
-		s.Results = append(s.Results, unmeasured(way.name+"_ms", NotRun, onlyFull))
+		s.Results = append(s.Results, unmeasured(way.name+"_ms", onlyFull))
 	}
 }
 
@@ -179,7 +179,7 @@ func (s *suite) fullSums(ctx context.Context) {
 // quickSuricata leaves it out: rounds are long.
 func (s *suite) quickSuricata(context.Context) {
 	for _, mix := range []Mix{small, full} {
-		s.Results = append(s.Results, unmeasured(captureName("suricata_vs_native", mix, 0), NotRun, onlyFull))
+		s.Results = append(s.Results, unmeasured(captureName("suricata_vs_native", mix, 0), onlyFull))
 	}
 }
 

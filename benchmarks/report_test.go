@@ -16,7 +16,7 @@ func sample() *output {
 		Machine: Machine{Kernel: "6.1.0", CPUs: 2, Programs: map[string]string{"tcpdump": "tcpdump version 4.99", "xdpdump": ""}},
 		Results: []Result{
 			compare("capture_vs_tcpdump", "packets/s, ratio", Higher, []float64{3, 4}, []float64{1, 2}).with("xdpeel_packets_per_second", 3),
-			unmeasured("capture_vs_xdpdump", NotRun, "xdpdump is not installed"),
+			unmeasured("capture_vs_xdpdump", "xdpdump is not installed"),
 		},
 		Captures: []Measurement{
 			{Contender: "xdpeel", Mix: "64", Found: Found{Rate: 2e6, Trials: 5}, At: Trial{Account: Account{Sent: 10, Received: 10}, Kernel: 1000, Process: 500}},

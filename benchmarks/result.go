@@ -39,7 +39,7 @@ type Result struct {
 func compare(name, unit string, better Better, subject, other []float64) Result {
 	pairs := ratios(subject, other)
 	if len(pairs) == 0 {
-		return unmeasured(name, NotRun, "no pair of measurements came about")
+		return unmeasured(name, "no pair of measurements came about")
 	}
 	return Result{Name: name, Status: Measured, Ratio: quartiles(pairs), Unit: unit, Better: better, Pairs: len(pairs)}
 }
@@ -49,8 +49,8 @@ func figure(name, unit string, better Better, values []float64) Result {
 	return Result{Name: name, Status: Measured, Ratio: quartiles(values), Unit: unit, Better: better, Pairs: len(values)}
 }
 
-func unmeasured(name string, status Status, reason string) Result {
-	return Result{Name: name, Status: status, Reason: reason}
+func unmeasured(name, reason string) Result {
+	return Result{Name: name, Status: NotRun, Reason: reason}
 }
 
 // with adds a value behind the ratio.

@@ -106,7 +106,7 @@ func (s *suite) attempt(ctx context.Context, name string, measure func() ([]Resu
 	s.Results = append(s.Results, results...)
 	if err != nil {
 		s.failures = append(s.failures, fmt.Errorf("%s: %w", name, err))
-		s.Results = append(s.Results, unmeasured(name, NotRun, err.Error()))
+		s.Results = append(s.Results, unmeasured(name, err.Error()))
 	}
 }
 
@@ -129,7 +129,7 @@ func (s *suite) quickCaptures(ctx context.Context) {
 	}
 	for _, mix := range []Mix{small, full} {
 		for _, name := range []string{"tcpdump_raw", "dumpcap_raw"} {
-			s.Results = append(s.Results, unmeasured(captureName("capture_vs_"+name, mix, 0), NotRun, onlyFull))
+			s.Results = append(s.Results, unmeasured(captureName("capture_vs_"+name, mix, 0), onlyFull))
 		}
 	}
 	s.Results = append(s.Results, s.xdpdumpReason(onlyFull)...)

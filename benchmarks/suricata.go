@@ -44,7 +44,7 @@ type suricataSide struct {
 func compareSuricata(ctx context.Context, xdpeel, directory string, mix Mix, rounds int) (_ []Result, err error) {
 	name := captureName("suricata_vs_native", mix, 0)
 	if _, err := suricata.Find(); err != nil {
-		return []Result{unmeasured(name, NotRun, err.Error())}, nil
+		return []Result{unmeasured(name, err.Error())}, nil
 	}
 	sides := []*suricataSide{{name: "fed"}, {name: "native", native: true}, {name: "again"}}
 	defer func() {
