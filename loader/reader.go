@@ -25,13 +25,13 @@ const (
 	// before it is read.
 	nap = time.Millisecond
 
-	// window is how long packets of one CPU are held back, so that earlier ones
+	// HoldBack is how long packets of one CPU are held back, so that earlier ones
 	// of another can come before them.
-	window = 500 * time.Microsecond
+	HoldBack = 500 * time.Microsecond
 )
 
 // Reader reads the packets of all rings in order of time. Packets that two CPUs
-// saw less than 500 microseconds apart may change places only if the earlier
+// saw less than [HoldBack] apart may change places only if the earlier
 // took its CPU longer than that to hand over. One goroutine may call Read; any
 // may call Stop.
 type Reader struct {
@@ -98,7 +98,7 @@ func (r *Reader) Read(batch *mirror.Batch) error {
 			if err := r.clock.refresh(now); err != nil {
 				return err
 			}
-			cut = uint64(now - int64(window))
+			cut = uint64(now - int64(HoldBack))
 		}
 		r.full = r.merge(batch, cut)
 		if len(batch.Packets) > before {

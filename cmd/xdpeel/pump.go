@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// readerLag is how much later than a packet the reader may give it out: it
-	// holds packets back to put those of all CPUs in order.
-	readerLag = time.Millisecond
+	// readerLag is how much later than a packet the reader may give it out, and as much
+	// again, since packets and the pump are not timed by one clock.
+	readerLag = 2 * loader.HoldBack
 	// idleWait is a wait of the reader that cannot be but for want of packets.
 	idleWait = 50 * time.Millisecond
 )
