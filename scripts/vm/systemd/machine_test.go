@@ -139,6 +139,7 @@ func eventually(t *testing.T, what string, patience time.Duration, done func() b
 type load struct {
 	t      *testing.T
 	stop   chan struct{}
+	once   sync.Once // stop is closed
 	done   sync.WaitGroup
 	before reading
 	sent   uint64
@@ -173,12 +174,13 @@ func startLoad(t *testing.T) *load {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(func() { l.end() }) // a test that fails sends none to the next
 	return l
 }
 
-// end returns the load once it has ended.
+// end ends the load, if that still goes, and returns it.
 func (l *load) end() *load {
-	close(l.stop)
+	l.once.Do(func() { close(l.stop) })
 	l.done.Wait()
 	return l
 }

@@ -147,7 +147,7 @@ func TestKilled(t *testing.T) {
 	for round := range 2 {
 		time.Sleep(300 * time.Millisecond)
 		killMain(t, syscall.SIGKILL)
-		eventually(t, fmt.Sprintf("start %d after a kill", round+1), 20*time.Second, func() bool {
+		eventually(t, fmt.Sprintf("start %d after a kill", round+1), 60*time.Second, func() bool {
 			return property(t, "NRestarts") == fmt.Sprint(round+1) && property(t, "ActiveState") == "active"
 		})
 	}
