@@ -68,7 +68,7 @@ func (c *captureCosts) results(contenders []Contender) (results []Result) {
 	for _, other := range contenders[1:] {
 		name := captureName("capture_cost_vs_"+other.Name, c.mix, 0)
 		if reason := other.missing(); reason != "" {
-			results = append(results, unmeasured(name, NotRun, reason))
+			results = append(results, unmeasured(name, reason))
 			continue
 		}
 		results = append(results, compare(name, unit, Higher, xdpeel, c.rates[other.Name]).
