@@ -41,6 +41,22 @@ static __always_inline struct frame frame_until(const struct frame *frame, __u32
 	return (struct frame){ .ctx = frame->ctx, .length = end };
 }
 
+/*
+ * Has the CPU fetch the byte at `offset` of the first buffer, and does not wait for it: what
+ * a card or another CPU has written is in no near cache, and each line that is asked for
+ * only once the one before has come costs its own wait.
+ */
+static __always_inline void frame_fetch(const struct frame *frame, __u32 offset)
+{
+	const void *data = (void *)(long)frame->ctx->data;
+	__u8 byte;
+
+	if (data + offset + sizeof(byte) > (void *)(long)frame->ctx->data_end)
+		return;
+	byte = *(const volatile __u8 *)(data + offset);
+	asm volatile("" : : "r"(byte));
+}
+
 /* Whether a frame is in several buffers. */
 static __always_inline bool is_in_parts(const struct frame *frame)
 {

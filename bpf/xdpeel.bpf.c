@@ -78,13 +78,20 @@ static __always_inline enum outcome judge(const struct frame *frame, struct judg
 	return apply(frame, policy, head, line_at(region, place), session, judgement);
 }
 
+/* Where most packets have their UDP header, and where the IPv4 addresses of the inner frame end. */
+#define OFFSET_UDP 34
+#define OFFSET_INNER 83
+
 SEC("xdp.frags")
 int xdpeel(struct xdp_md *ctx)
 {
 	struct frame frame = frame_of(ctx);
 	struct judgement judgement = { .loss = RING_LOSS_MAX, .consumed = XDP_DROP };
-	struct accounts *accounts = count_received(&frame);
+	struct accounts *accounts;
 
+	frame_fetch(&frame, OFFSET_UDP);
+	frame_fetch(&frame, OFFSET_INNER);
+	accounts = count_received(&frame);
 	if (!accounts)
 		return XDP_PASS;
 	judgement.outcome = judge(&frame, &judgement);
