@@ -31,7 +31,6 @@ var parts = []part{
 	{"growth", true, nil, (*suite).fullGrowth},
 	{"sums", true, nil, (*suite).fullSums},
 	{"suricata", true, (*suite).quickSuricata, (*suite).fullSuricata},
-	{"costs", true, nil, (*suite).fullCosts},
 	{"captures", true, (*suite).quickCaptures, (*suite).fullCaptures},
 }
 
@@ -188,14 +187,6 @@ func (s *suite) fullSuricata(ctx context.Context) {
 	for _, mix := range []Mix{small, full} {
 		s.attempt(ctx, captureName("suricata_vs_native", mix, 0), func() ([]Result, error) {
 			return compareSuricata(ctx, s.xdpeel, s.directory, mix, suricataRounds)
-		})
-	}
-}
-
-func (s *suite) fullCosts(ctx context.Context) {
-	for _, mix := range []Mix{small, full} {
-		s.attempt(ctx, captureName("capture_cost", mix, 0), func() ([]Result, error) {
-			return compareCaptureCosts(ctx, capturers(s.xdpeel), mix, s.directory, fullPairs)
 		})
 	}
 }
