@@ -52,20 +52,11 @@ func openControl(path string, log *slog.Logger) (*control, error) {
 	return c, nil
 }
 
-// welcome takes connections until the socket is closed.
+// welcome takes requests until the socket is closed.
 func (c *control) welcome() {
-	for {
-		conn, err := c.door.listener.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // such as too many open files
-			c.log.Error("request is not let in", "error", err, "hint", "it may be made again; too many open files is LimitNOFILE of the unit")
-			time.Sleep(100 * time.Millisecond)
-			continue
-		}
-		go c.answer(conn)
-	}
+	letIn(c.door.listener, func(conn *net.UnixConn) { go c.answer(conn) }, func(err error) {
+		c.log.Error("request is not let in", "error", err, "hint", "it may be made again; too many open files is LimitNOFILE of the unit")
+	})
 }
 
 // answer has one who asks for a reload wait for it. Who has gone away needs no answer.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -130,4 +131,22 @@ func peerOf(conn *net.UnixConn) (peer *unix.Ucred, err error) {
 		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	return peer, errors.Join(err, controlErr)
+}
+
+// letIn gives each connection to serve, which does not wait for its end, until the
+// listener is closed. An error before that, such as too many open files, is complained of
+// and need not be the end.
+func letIn(listener *net.UnixListener, serve func(*net.UnixConn), complain func(error)) {
+	for {
+		conn, err := listener.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			complain(err)
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		serve(conn)
+	}
 }

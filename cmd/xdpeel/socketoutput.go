@@ -114,24 +114,18 @@ func (o *socketOutput) book() *books.Book { return o.register.book(o.config.Name
 
 // welcome takes readers until the listener is closed.
 func (o *socketOutput) welcome(listener *net.UnixListener) {
-	for {
-		conn, err := listener.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // such as too many open files
-			o.log.Error("reader is not let in", "error", err, "hint", "it is tried again; too many open files is LimitNOFILE of the unit")
-			time.Sleep(100 * time.Millisecond)
-			continue
-		}
-		o.working.Go(func() {
-			defer conn.Close()
-			if err := o.serve(conn); err != nil {
-				o.log.Warn("reader is sent away", "error", err, "hint", "it may connect again; docs/configure.md tells how a reader asks")
-				conn.SetWriteDeadline(time.Now().Add(farewell))
-				fmt.Fprintf(conn, "%s%v\n", export.StreamRefusal, err)
-			}
-		})
+	letIn(listener, func(conn *net.UnixConn) { o.working.Go(func() { o.entertain(conn) }) }, func(err error) {
+		o.log.Error("reader is not let in", "error", err, "hint", "it is tried again; too many open files is LimitNOFILE of the unit")
+	})
+}
+
+// entertain serves a reader, or tells it why not.
+func (o *socketOutput) entertain(conn *net.UnixConn) {
+	defer conn.Close()
+	if err := o.serve(conn); err != nil {
+		o.log.Warn("reader is sent away", "error", err, "hint", "it may connect again; docs/configure.md tells how a reader asks")
+		conn.SetWriteDeadline(time.Now().Add(farewell))
+		fmt.Fprintf(conn, "%s%v\n", export.StreamRefusal, err)
 	}
 }
 
