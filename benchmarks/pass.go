@@ -75,22 +75,7 @@ func comparePass(ctx context.Context, pairs int) (_ []Result, err error) {
 }
 
 func (b *passBench) runXdpeel() (time.Duration, error) {
-	before, _, err := b.product.counts()
-	if err != nil {
-		return 0, err
-	}
-	took, err := runLive(b.ns, b.product.objects.Xdpeel, receiverCPU, hostFrame(), b.packets)
-	if err != nil {
-		return 0, err
-	}
-	after, _, err := b.product.counts()
-	if err != nil {
-		return 0, err
-	}
-	if passed := after[abi.OutcomeHost] - before[abi.OutcomeHost]; passed != uint64(b.packets) {
-		return 0, fmt.Errorf("xdpeel took %d of %d packets for the host's", passed, b.packets)
-	}
-	return took, nil
+	return b.product.run(b.ns, hostFrame(), b.packets, abi.OutcomeHost)
 }
 
 func (b *passBench) runNoop() (time.Duration, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/bpf"
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab"
 	"github.com/xdpeel/xdpeel/loader"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -151,6 +153,27 @@ func ringRoom(size int) uint32 {
 	}
 	record := 8 + int(unsafe.Sizeof(bpf.XdpeelPacket{})) + room
 	return uint32(ringSize / record * 95 / 100)
+}
+
+// run has the program judge so many copies of a frame as live ones, and makes sure that
+// each had the outcome that is wanted.
+func (p *Product) run(ns *lab.Namespace, frame []byte, packets uint32, want abi.Outcome) (time.Duration, error) {
+	before, _, err := p.counts()
+	if err != nil {
+		return 0, err
+	}
+	took, err := runLive(ns, p.objects.Xdpeel, receiverCPU, frame, packets)
+	if err != nil {
+		return 0, err
+	}
+	after, _, err := p.counts()
+	if err != nil {
+		return 0, err
+	}
+	if n := after[want] - before[want]; n != uint64(packets) {
+		return 0, fmt.Errorf("%d of %d packets were %s", n, packets, want)
+	}
+	return took, nil
 }
 
 // counts returns the program's accounts.

@@ -55,24 +55,9 @@ func newRedirectProgram(rules int) (_ *redirectProgram, err error) {
 	return b, nil
 }
 
-// xdpeel runs the whole program, and makes sure that it took every packet.
 func (b *redirectProgram) xdpeel() (float64, error) {
-	before, _, err := b.product.counts()
-	if err != nil {
-		return 0, err
-	}
-	took, err := runLive(b.ns, b.product.objects.Xdpeel, receiverCPU, b.frame, redirectProgramPackets)
-	if err != nil {
-		return 0, err
-	}
-	after, _, err := b.product.counts()
-	if err != nil {
-		return 0, err
-	}
-	if taken := after[abi.OutcomeDelivered] - before[abi.OutcomeDelivered]; taken != redirectProgramPackets {
-		return 0, fmt.Errorf("xdpeel took %d of %d packets", taken, redirectProgramPackets)
-	}
-	return float64(took.Nanoseconds()) / redirectProgramPackets, nil
+	took, err := b.product.run(b.ns, b.frame, redirectProgramPackets, abi.OutcomeDelivered)
+	return float64(took.Nanoseconds()) / redirectProgramPackets, err
 }
 
 func (b *redirectProgram) stripped() (float64, error) {
