@@ -123,6 +123,7 @@ type filterSides struct {
 	scattered        map[int]*filterSide // by the number of rules; packets hit any of them
 	first, last      *filterSide         // of 1,000 rules
 	rejected, missed *filterSide         // likewise: the first rule rejects; none matches
+	rejectedAny      *filterSide         // likewise: any of them does
 	overlapping      *filterSide         // 1,000 rules of another kind
 }
 
@@ -138,7 +139,9 @@ func (b *filterBench) newSides(plan filterPlan) (_ *filterSides, err error) {
 	}
 	one, rules := scatteredRules(1, 1), scatteredRules(edgeRules, 1)
 	rejecting := scatteredRules(edgeRules, 1)
-	rejecting[0].Accept = false
+	for i := range rejecting {
+		rejecting[i].Accept = false
+	}
 	for _, kind := range []struct {
 		side  **filterSide
 		rules []mirror.Rule
@@ -150,6 +153,7 @@ func (b *filterBench) newSides(plan filterPlan) (_ *filterSides, err error) {
 		{&s.first, rules, drawHits(b.inner(), rules, firstRule), abi.OutcomeDelivered},
 		{&s.last, rules, drawHits(b.inner(), rules, lastRule), abi.OutcomeDelivered},
 		{&s.rejected, rejecting, drawHits(b.inner(), rules, firstRule), abi.OutcomeFiltered},
+		{&s.rejectedAny, rejecting, drawHits(b.inner(), rules, anyRule), abi.OutcomeFiltered},
 		{&s.missed, rules, drawMisses(b.inner(), rules), abi.OutcomeFiltered},
 	} {
 		if *kind.side, err = b.newSide(kind.rules, kind.draws, kind.want); err != nil {
@@ -166,7 +170,8 @@ func (s *filterSides) all(sizes []int) []*side {
 	for _, n := range sizes {
 		sides = append(sides, &s.scattered[n].side)
 	}
-	return append(sides, &s.again.side, &s.first.side, &s.last.side, &s.rejected.side, &s.missed.side, &s.overlapping.side)
+	return append(sides, &s.again.side, &s.first.side, &s.last.side,
+		&s.rejected.side, &s.rejectedAny.side, &s.missed.side, &s.overlapping.side)
 }
 
 // measureFilter compares the program's cost with filters of different sizes.
@@ -211,6 +216,8 @@ func (s *filterSides) results() (results []Result) {
 	}
 	add("filter_1000_overlapping_vs_1", "1000 overlapping rules / 1 rule", s.overlapping, one)
 	add("filter_last_vs_first", "the last of 1000 rules takes it / the first", s.last, s.first)
+	add("filter_1000_last_vs_1", "the last of 1000 rules takes it / 1 rule", s.last, one)
+	add("filter_no_match_vs_any", "none of 1000 rules matches / any of them rejects it", s.missed, s.rejectedAny)
 	add("filter_no_match_vs_first", "none of 1000 rules matches / the first rejects it", s.missed, s.rejected)
 	add("noise_floor_filter", "1 rule / 1 rule", s.again, one)
 	return results

@@ -21,7 +21,7 @@ func TestFiltersSideBySide(t *testing.T) {
 		names = append(names, r.Name)
 	}
 	want := []string{"filter_1_vs_none", "filter_1000_vs_1", "filter_1000_overlapping_vs_1", "filter_last_vs_first",
-		"filter_no_match_vs_first", "noise_floor_filter"}
+		"filter_1000_last_vs_1", "filter_no_match_vs_any", "filter_no_match_vs_first", "noise_floor_filter"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}

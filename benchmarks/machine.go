@@ -24,6 +24,8 @@ type Machine struct {
 	Go       string            `json:"go"`
 	Programs map[string]string `json:"programs"` // first line of what each says of its version
 	Command  string            `json:"command"`
+	Before   Disturbance       `json:"before"` // the run
+	After    Disturbance       `json:"after"`
 }
 
 func describeMachine() Machine {

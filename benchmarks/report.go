@@ -138,8 +138,11 @@ func reportText(o *output, charts []chartFile) []byte {
 	m := o.Machine
 	fmt.Fprintf(&b, "# Benchmark report\n\nMade by `%s`, which took %.0f s. What is measured and how to read it is in\n"+
 		"[docs/benchmarks.md](../../docs/benchmarks.md).\n\n", strings.TrimSpace(m.Command), o.Took)
-	fmt.Fprintf(&b, "| | |\n|---|---|\n| when | %s |\n| commit | %s |\n| kernel | Linux %s |\n| CPU | %d x %s |\n| memory | %.1f GiB |\n| load before | %s |\n| Go | %s |\n",
-		m.Time.Format("2006-01-02 15:04 MST"), m.Commit, m.Kernel, m.CPUs, m.CPU, float64(m.Memory)/(1<<30), m.Load, m.Go)
+	fmt.Fprintf(&b, "| | |\n|---|---|\n| when | %s |\n| commit | %s |\n| kernel | Linux %s |\n| CPU | %d x %s |\n| memory | %.1f GiB |\n| load before | %s |\n",
+		m.Time.Format("2006-01-02 15:04 MST"), m.Commit, m.Kernel, m.CPUs, m.CPU, float64(m.Memory)/(1<<30), m.Load)
+	writeDisturbance(&b, "before", m.Before)
+	writeDisturbance(&b, "after", m.After)
+	fmt.Fprintf(&b, "| Go | %s |\n", m.Go)
 	for _, program := range slices.Sorted(maps.Keys(m.Programs)) {
 		fmt.Fprintf(&b, "| %s | %s |\n", program, cmp.Or(m.Programs[program], "not installed"))
 	}
@@ -162,4 +165,9 @@ func reportText(o *output, charts []chartFile) []byte {
 		fmt.Fprintf(&b, "\n![%s](%s)\n", chart.title, chart.file)
 	}
 	return b.Bytes()
+}
+
+func writeDisturbance(b *bytes.Buffer, when string, d Disturbance) {
+	fmt.Fprintf(b, "| lost to others %s | %.1f %% of the generator's CPU, %.1f %% of the receiver's; `dd` %.2f ns a byte |\n",
+		when, d.GeneratorLost, d.ReceiverLost, d.DD)
 }

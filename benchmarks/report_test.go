@@ -13,7 +13,8 @@ import (
 // sample is the output of a run in small.
 func sample() *output {
 	return &output{
-		Machine: Machine{Kernel: "6.1.0", CPUs: 2, Programs: map[string]string{"tcpdump": "tcpdump version 4.99", "xdpdump": ""}},
+		Machine: Machine{Kernel: "6.1.0", CPUs: 2, Programs: map[string]string{"tcpdump": "tcpdump version 4.99", "xdpdump": ""},
+			Before: Disturbance{0.1, 0.2, 0.36}, After: Disturbance{1.4, 3.7, 0.4}},
 		Results: []Result{
 			compare("capture_vs_tcpdump", "packets/s, ratio", Higher, []float64{3, 4}, []float64{1, 2}).with("xdpeel_packets_per_second", 3),
 			unmeasured("capture_vs_xdpdump", "xdpdump is not installed"),
@@ -45,6 +46,7 @@ func TestReportHasEverything(t *testing.T) {
 		"| xdpeel | 64 | 0.5 % | 3000000 |",
 		"| outer | 64 | 10.0 | -1.0 to 12.0 |",
 		"| xdpdump | not installed |",
+		"| lost to others after | 1.4 % of the generator's CPU, 3.7 % of the receiver's; `dd` 0.40 ns a byte |",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("report lacks %q", want)

@@ -63,9 +63,15 @@ func run(ctx context.Context, o *options, began time.Time) (err error) {
 	if err := pinSelf(); err != nil {
 		return err
 	}
+	if s.Machine.Before, err = measureDisturbance(ctx, directory); err != nil {
+		return err
+	}
 	s.measure(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if s.Machine.After, err = measureDisturbance(ctx, directory); err != nil {
+		return err
 	}
 	s.Took = time.Since(began).Seconds()
 	return errors.Join(append(s.failures, s.write())...)
