@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -21,8 +22,11 @@ func setOf(cpu int) *unix.CPUSet {
 	return &set
 }
 
-// pinSelf keeps all threads of the benchmark itself off the receiver's CPU.
+// pinSelf keeps all threads of the benchmark itself off the receiver's CPU, but those
+// that measure there.
 func pinSelf() error {
+	// Go would count the CPUs again and run one goroutine at a time from then on.
+	runtime.GOMAXPROCS(runtime.NumCPU())
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return fmt.Errorf("list own threads: %w", err)
