@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 	"strconv"
@@ -40,6 +41,26 @@ func pinSelf() error {
 			return fmt.Errorf("pin own thread to CPU %d: %w", generatorCPU, err)
 		}
 	}
+	return nil
+}
+
+// wakefulness is where the kernel is told how long a CPU may take to wake up
+// (Documentation/power/pm_qos_interface.rst). It holds while the file is open.
+const wakefulness = "/dev/cpu_dma_latency"
+
+// stayAwake keeps the CPUs from sleeping while they wait, until what it returns is
+// closed. A virtual machine's CPU that sleeps is given away, and comes back when its
+// host has time: who has the less to do would lose the more packets. Where the kernel
+// cannot be told, it returns nil and says so.
+func stayAwake() *os.File {
+	file, err := os.OpenFile(wakefulness, os.O_WRONLY, 0)
+	if err == nil {
+		if _, err = file.Write(make([]byte, 4)); err == nil {
+			return file
+		}
+		_ = file.Close() // the error before counts
+	}
+	slog.Warn("CPUs will sleep while they wait: who has the less to do may lose the more packets", "error", err)
 	return nil
 }
 

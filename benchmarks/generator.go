@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/xdpeel/xdpeel/benchmarks/programs"
@@ -14,14 +15,16 @@ import (
 )
 
 // liveBatch is how many frames the kernel hands on together when it runs a
-// program with live frames, and how many the generator sends in one go.
-const liveBatch = 32
+// program with live frames: those of one flush of a devmap (DEV_MAP_BULK_SIZE of
+// kernel/bpf/devmap.c), so that frames which a full veth refuses are the last ones.
+const liveBatch = 16
 
 // Generator sends the packets of a workload into a veth pair.
 type Generator struct {
 	frames  *Frames
 	lane    *Lane
 	objects programs.GeneratorObjects
+	refuse  link.Link
 	next    uint64
 }
 
@@ -53,12 +56,17 @@ func NewGenerator(lane *Lane, frames *Frames) (*Generator, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lead generator to its veth: %w", err), g.Close())
 	}
+	g.refuse, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: "xdp_devmap_xmit", Program: g.objects.Refuse})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("have generator learn of a full veth: %w", err), g.Close())
+	}
 	return g, nil
 }
 
 // Sent is what a run of the generator did.
 type Sent struct {
-	Packets uint64
+	Packets uint64        // that came to the receiver's end
+	Lost    uint64        // of these, those that came while as many as a network card holds waited there
 	Took    time.Duration // from the first packet to the last
 }
 
@@ -66,7 +74,8 @@ type Sent struct {
 func (s Sent) Rate() float64 { return float64(s.Packets) / s.Took.Seconds() }
 
 // Send sends the next packets at a rate in packets a second; 0 is as fast as it
-// goes. A run that is interrupted goes on where it was.
+// goes, and then what finds the veth full is lost. A run that is interrupted goes on
+// where it was.
 func (g *Generator) Send(ctx context.Context, packets uint64, rate float64) (Sent, error) {
 	state := programs.GeneratorProgress{Sequence: g.next, First: g.next, Limit: g.next + packets}
 	if rate > 0 {
@@ -95,7 +104,7 @@ func (g *Generator) Send(ctx context.Context, packets uint64, rate float64) (Sen
 		}
 	}
 	g.next = state.Limit
-	return Sent{Packets: packets, Took: time.Duration(state.LastAt - state.FirstAt)}, nil
+	return Sent{Packets: packets, Lost: state.Lost, Took: time.Duration(state.LastAt - state.FirstAt)}, nil
 }
 
 // chunk returns how many packets go in one system call: those of half a second.
@@ -106,5 +115,11 @@ func chunk(rate float64) uint64 {
 	return uint64(max(rate/2, liveBatch))
 }
 
-// Close unloads the program.
-func (g *Generator) Close() error { return g.objects.Close() }
+// Close unloads the programs.
+func (g *Generator) Close() error {
+	var err error
+	if g.refuse != nil {
+		err = g.refuse.Close()
+	}
+	return errors.Join(err, g.objects.Close())
+}

@@ -63,6 +63,7 @@ func run(ctx context.Context, o *options, began time.Time) (err error) {
 	if err := pinSelf(); err != nil {
 		return err
 	}
+	defer stayAwake().Close()
 	if s.Machine.Before, err = measureDisturbance(ctx, directory); err != nil {
 		return err
 	}

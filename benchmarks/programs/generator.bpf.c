@@ -22,6 +22,15 @@
 #define LATE_MAX 50000 /* nanoseconds behind its time that the generator makes up for */
 
 /*
+ * Frames that wait for a receiver which is late, before one is lost: as many as the
+ * ring of an ENA has descriptors, if nobody says otherwise (ENA_DEFAULT_RING_SIZE of
+ * drivers/net/ethernet/amazon/ena/ena_netdev.h). A veth holds 256 of them
+ * (VETH_RING_SIZE of drivers/net/veth.c), the generator the others.
+ */
+#define HELD_MAX (1024 - 256)
+#define RETRY 5000 /* nanoseconds until a veth that was full is tried again */
+
+/*
  * A size of frame. The sums are Internet checksums (RFC 1071) under way, of
  * 16-bit words as they lie in memory, with 0 where the program writes.
  */
@@ -54,6 +63,12 @@ struct progress {
 	__u64 first_at; /* CLOCK_MONOTONIC of this run's first frame, nanoseconds; 0: not yet */
 	__u64 last_at;  /* of its last frame */
 	__u64 began;    /* first_at, later by all that frames were put off */
+	__u64 made;     /* frames, those that were refused counted as often as they were made */
+	__u64 lost;     /* frames that were never sent, since the receiver was too late for them */
+	__u32 cpu;      /* that the generator has */
+	__u32 refused;  /* frames of the last flush that found the veth full */
+	__u32 is_late;  /* the receiver is: frames wait for it */
+	__u32 _pad;
 } run;
 
 /* Where frames go. Key: 0. Value: interface index. */
@@ -98,23 +113,54 @@ static long is_time(__u32 turn, __u64 *due)
 	return bpf_ktime_get_ns() >= *due;
 }
 
+static __always_inline void wait_until(__u64 due)
+{
+	bpf_loop(1 << 23, is_time, &due, 0);
+}
+
+/* Gives frames up that would wait behind more than HELD_MAX others. */
+static __always_inline void give_up(__u64 late)
+{
+	__u64 held = late * 1000 / run.interval;
+
+	if (held <= HELD_MAX)
+		return;
+	held -= HELD_MAX;
+	if (held > run.limit - run.sequence)
+		held = run.limit - run.sequence;
+	run.sequence += held;
+	run.lost += held;
+}
+
 /*
- * Turns until the time of frame `sequence` has come. If it passed long ago, since
+ * Turns until the time of the next frame has come. If it passed long ago, since
  * something else had the CPU, all later frames are put off: to catch up would be
- * a burst that nobody asked for.
+ * a burst that nobody asked for. But if it passed because the veth was full, frames
+ * have come meanwhile, and wait.
  */
-static __always_inline void await(__u64 sequence)
+static __always_inline void await(void)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u64 due;
 
 	if (!run.first_at)
 		run.first_at = run.began = now;
-	due = run.began + (sequence - run.first) * run.interval / 1000;
+	if (run.refused) {
+		run.refused = 0;
+		run.is_late = 1;
+		wait_until(now + RETRY);
+		now = bpf_ktime_get_ns();
+	}
+	due = run.began + (run.sequence - run.first) * run.interval / 1000;
+	if (run.is_late && now > due) {
+		give_up(now - due);
+		return;
+	}
+	run.is_late = 0;
 	if (now > due + LATE_MAX)
 		run.began += now - due;
 	else if (run.interval)
-		bpf_loop(1 << 23, is_time, &due, 0);
+		wait_until(due);
 }
 
 static __always_inline __u32 check_of(const struct stamp *stamp)
@@ -177,18 +223,39 @@ static __always_inline bool write_frame(struct xdp_md *ctx, __u64 sequence)
 SEC("xdp")
 int generate(struct xdp_md *ctx)
 {
-	__u64 sequence = run.sequence;
+	__u64 sequence;
 
-	if (sequence >= run.limit)
+	if (run.sequence >= run.limit)
 		return XDP_DROP;
-	if (sequence % BURST == 0)
-		await(sequence);
-	if (!write_frame(ctx, sequence))
-		return XDP_ABORTED;
-	run.sequence = sequence + 1;
+	run.cpu = bpf_get_smp_processor_id();
+	if (run.refused || run.made++ % BURST == 0)
+		await();
+	sequence = run.sequence;
+	if (sequence < run.limit) {
+		if (!write_frame(ctx, sequence))
+			return XDP_ABORTED;
+		run.sequence = sequence + 1;
+	}
 	if (run.sequence == run.limit)
 		run.last_at = bpf_ktime_get_ns();
-	return bpf_redirect_map(&wire, 0, 0);
+	return sequence < run.limit ? bpf_redirect_map(&wire, 0, 0) : XDP_DROP;
+}
+
+/*
+ * Frames that a full veth refuses are made again. They are the last of those that the
+ * devmap hands it together, and so the last that were made, if no more than these
+ * are made before it does.
+ */
+SEC("raw_tracepoint/xdp_devmap_xmit")
+int refuse(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u32 refused = ctx->args[3];
+
+	if (!run.interval || bpf_get_smp_processor_id() != run.cpu || refused > run.sequence - run.first)
+		return 0;
+	run.refused = refused;
+	run.sequence -= refused;
+	return 0;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

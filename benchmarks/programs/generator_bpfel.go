@@ -22,6 +22,12 @@ type GeneratorProgress struct {
 	FirstAt  uint64
 	LastAt   uint64
 	Began    uint64
+	Made     uint64
+	Lost     uint64
+	Cpu      uint32
+	Refused  uint32
+	IsLate   uint32
+	Pad      uint32
 }
 
 type GeneratorSize struct {
@@ -49,6 +55,7 @@ type GeneratorWorkload struct {
 const (
 	GeneratorMapWire      = "wire"
 	GeneratorProgGenerate = "generate"
+	GeneratorProgRefuse   = "refuse"
 	GeneratorVarCfg       = "cfg"
 	GeneratorVarRun       = "run"
 )
@@ -96,6 +103,7 @@ type GeneratorSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type GeneratorProgramSpecs struct {
 	Generate *ebpf.ProgramSpec `ebpf:"generate"`
+	Refuse   *ebpf.ProgramSpec `ebpf:"refuse"`
 }
 
 // GeneratorMapSpecs contains maps before they are loaded into the kernel.
@@ -155,11 +163,13 @@ type GeneratorVariables struct {
 // It can be passed to LoadGeneratorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type GeneratorPrograms struct {
 	Generate *ebpf.Program `ebpf:"generate"`
+	Refuse   *ebpf.Program `ebpf:"refuse"`
 }
 
 func (p *GeneratorPrograms) Close() error {
 	return _GeneratorClose(
 		p.Generate,
+		p.Refuse,
 	)
 }
 
