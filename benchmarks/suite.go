@@ -64,6 +64,11 @@ func run(ctx context.Context, o *options, began time.Time) (err error) {
 		return err
 	}
 	defer stayAwake().Close()
+	restore, err := clearReceiver()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, restore()) }()
 	if s.Machine.Before, err = measureDisturbance(ctx, directory); err != nil {
 		return err
 	}
