@@ -77,21 +77,3 @@ func build(root, output string, sanitizers Sanitizers, files []string) (string, 
 	}
 	return output, nil
 }
-
-// FindRoot returns the directory of go.mod: the working directory or one above.
-func FindRoot() (string, error) {
-	directory, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find go.mod: %w", err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
-			return directory, nil
-		}
-		parent := filepath.Dir(directory)
-		if parent == directory {
-			return "", errors.New("find go.mod: neither here nor above")
-		}
-		directory = parent
-	}
-}

@@ -9,7 +9,6 @@ package judges
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"unsafe"
 
@@ -130,8 +129,7 @@ func (j *judgements) addStranger(key bpf.XdpeelSessionKey, value bpf.XdpeelStran
 }
 
 func sessionOf(key bpf.XdpeelSessionKey) mirror.Session {
-	source := netip.AddrFrom16([16]byte(bytesOf(&key.Source)))
-	return mirror.Session{VNI: key.Vni, Source: source.Unmap()}
+	return mirror.Session{VNI: key.Vni, Source: key.Address()}
 }
 
 // bytesOf returns the memory of a value without pointers, in the byte order and

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
+	"github.com/xdpeel/xdpeel/lab/checkout"
 	"github.com/xdpeel/xdpeel/lab/labtest"
 	"github.com/xdpeel/xdpeel/mirror"
 )
@@ -24,7 +25,7 @@ func campaignTime() time.Duration {
 
 func root(t *testing.T) string {
 	t.Helper()
-	directory, err := FindRoot()
+	directory, err := checkout.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	serverOnce = sync.OnceValues(func() (string, error) {
-		root, err := FindRoot()
+		root, err := checkout.Root()
 		if err != nil {
 			return "", err
 		}

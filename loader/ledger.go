@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -112,10 +111,7 @@ func (p *Program) readAccount(account uint32, offset int64) (sum mirror.SessionA
 // Session reads the account of one session, which is zero if it has none of its own.
 func (p *Program) Session(s mirror.Session) (mirror.SessionAccount, error) {
 	key := bpf.XdpeelSessionKey{Vni: s.VNI}
-	source := s.Source.As16()
-	for i := range key.Source {
-		key.Source[i] = binary.NativeEndian.Uint32(source[4*i:])
-	}
+	key.SetAddress(s.Source)
 	var account uint32
 	err := p.maps.SessionAccounts.Lookup(&key, &account)
 	if errors.Is(err, ebpf.ErrKeyNotExist) {

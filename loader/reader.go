@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net/netip"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -224,8 +222,7 @@ func (c *sessionCache) of(key *bpf.XdpeelSessionKey) *mirror.Session {
 
 // sessionOf gives a session key its Go form.
 func sessionOf(key *bpf.XdpeelSessionKey) mirror.Session {
-	source := *(*[16]byte)(unsafe.Pointer(&key.Source))
-	return mirror.Session{VNI: key.Vni, Source: netip.AddrFrom16(source).Unmap()}
+	return mirror.Session{VNI: key.Vni, Source: key.Address()}
 }
 
 // Leave makes Read return io.EOF at once: what is in the rings is left to the next

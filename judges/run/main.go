@@ -21,6 +21,7 @@ import (
 
 	"github.com/xdpeel/xdpeel/bpf/abi"
 	"github.com/xdpeel/xdpeel/judges"
+	"github.com/xdpeel/xdpeel/lab/checkout"
 )
 
 type options struct {
@@ -66,7 +67,7 @@ func run(ctx context.Context, o options) error {
 	if o.export != "" {
 		return judges.Export(o.export, o.campaign.Seed, o.exported)
 	}
-	root, err := judges.FindRoot()
+	root, err := checkout.Root()
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/xdpeel/xdpeel/capfile"
+	"github.com/xdpeel/xdpeel/lab/checkout"
 )
 
 // ErrAbsent says that there is no corpus on this machine.
@@ -57,7 +58,10 @@ type Capture struct {
 func Directory() (string, error) {
 	directory := os.Getenv("XDPEEL_CORPUS")
 	if directory == "" {
-		root, err := moduleRoot()
+		root, err := checkout.Root()
+		if errors.Is(err, checkout.ErrNone) {
+			return "", ErrAbsent
+		}
 		if err != nil {
 			return "", err
 		}
@@ -67,24 +71,6 @@ func Directory() (string, error) {
 		return "", ErrAbsent
 	}
 	return directory, nil
-}
-
-// moduleRoot returns the directory of go.mod: the working directory or one above.
-func moduleRoot() (string, error) {
-	directory, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
-			return directory, nil
-		}
-		parent := filepath.Dir(directory)
-		if parent == directory {
-			return "", ErrAbsent
-		}
-		directory = parent
-	}
 }
 
 // Mirrored reads all captures of tunnels. It returns ErrAbsent where there is no corpus.
