@@ -14,13 +14,14 @@ import (
 	"github.com/xdpeel/xdpeel/lab/suricata"
 )
 
-// suricataRate is one that either side can take, in packets a second, suricataTime
-// how long it lasts, and suricataRounds how often each side has its turn.
+// suricataRate is one that either side can just take, in packets a second: at less,
+// Suricata is woken for a few packets at a time, and waking is what would be compared.
+// suricataTime is how long it lasts, and suricataRounds how often each side has its turn.
 // A Suricata is never quite at rest, so that it has suricataDrain to do what is left.
 const (
 	suricataRounds = 6
 	suricataDrain  = 300 * time.Millisecond
-	suricataRate   = 100_000
+	suricataRate   = 400_000
 	suricataTime   = time.Second
 )
 
