@@ -56,7 +56,7 @@ soak-vm: ## likewise in a QEMU guest, where clocks, CPUs and memory fail too (KE
 		--env SOAK_DURATION=$(SOAK_DURATION) --env SOAK_SEED=$(SOAK_SEED) --run '^TestFaultStorm$$' ./cmd/xdpeel
 
 .PHONY: bench
-bench: ## measure xdpeel beside what people use today, and write the report (as root, some 35 minutes)
+bench: ## measure xdpeel beside what people use today, and write the report (as root, some 45 minutes)
 	scripts/install-deps.sh bench
 	scripts/install-suricata.sh || true # a contender that is not there is listed as such
 	go run ./benchmarks

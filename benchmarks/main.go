@@ -23,7 +23,7 @@ Measures xdpeel beside tcpdump, dumpcap and programs that do nothing, in network
 namespaces that are gone afterwards. Needs root, two CPUs and a quiet machine.
 
   go run ./benchmarks --quick --json -      the main figures, in less than 50 seconds
-  go run ./benchmarks                       all of them, with a report: some 35 minutes
+  go run ./benchmarks                       all of them, with a report: some 45 minutes
   go run ./benchmarks --only filter,reload  these parts alone, as JSON on stdout
 
 `

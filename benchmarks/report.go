@@ -25,7 +25,11 @@ func writeReport(directory string, o *output, raw []byte) error {
 	for _, chart := range charts {
 		files[chart.file] = chart.svg
 	}
-	files["report.md"] = reportText(o, charts)
+	manual, err := filepath.Rel(directory, "docs/benchmarks.md")
+	if err != nil {
+		manual = "docs/benchmarks.md"
+	}
+	files["report.md"] = reportText(o, charts, manual)
 	var errs []error
 	for name, content := range files {
 		errs = append(errs, os.WriteFile(filepath.Join(directory, name), content, 0o644))
@@ -132,12 +136,12 @@ func growthCharts(points []GrowthPoint, scale, label string) (charts []chartFile
 	return charts
 }
 
-// reportText writes the report in Markdown.
-func reportText(o *output, charts []chartFile) []byte {
+// reportText writes the report in Markdown. manual is where docs/benchmarks.md is from there.
+func reportText(o *output, charts []chartFile, manual string) []byte {
 	var b bytes.Buffer
 	m := o.Machine
 	fmt.Fprintf(&b, "# Benchmark report\n\nMade by `%s`, which took %.0f s. What is measured and how to read it is in\n"+
-		"[docs/benchmarks.md](../../docs/benchmarks.md).\n\n", strings.TrimSpace(m.Command), o.Took)
+		"[docs/benchmarks.md](%s).\n\n", strings.TrimSpace(m.Command), o.Took, manual)
 	fmt.Fprintf(&b, "| | |\n|---|---|\n| when | %s |\n| commit | %s |\n| kernel | Linux %s |\n| CPU | %d x %s |\n| memory | %.1f GiB |\n| load before | %s |\n",
 		m.Time.Format("2006-01-02 15:04 MST"), m.Commit, m.Kernel, m.CPUs, m.CPU, float64(m.Memory)/(1<<30), m.Load)
 	writeDisturbance(&b, "before", m.Before)
