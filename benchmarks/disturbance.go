@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/xdpeel/xdpeel/lab"
 )
 
 // Disturbance says how far the machine was somebody else's. A virtual machine
@@ -56,19 +54,18 @@ func measureDisturbance(ctx context.Context, directory string) (d Disturbance, e
 // lostShare returns what of a CPU's time, in percent, a loop that does nothing but read
 // the clock did not have.
 func lostShare(cpu int) (percent float64, err error) {
-	// Never unlocked: the thread, pinned as it is, ends with the goroutine.
-	runtime.LockOSThread()
-	if err := unix.SchedSetaffinity(0, setOf(cpu)); err != nil {
-		return 0, fmt.Errorf("pin thread to CPU %d: %w", cpu, err)
-	}
-	var lost time.Duration
-	began := time.Now()
-	for last := began; last.Sub(began) < disturbanceTime; {
-		now := time.Now()
-		if step := now.Sub(last); step > pause {
-			lost += step
+	err = lab.OnCPU(cpu, func() error {
+		var lost time.Duration
+		began := time.Now()
+		for last := began; last.Sub(began) < disturbanceTime; {
+			now := time.Now()
+			if step := now.Sub(last); step > pause {
+				lost += step
+			}
+			last = now
 		}
-		last = now
-	}
-	return 100 * lost.Seconds() / time.Since(began).Seconds(), nil
+		percent = 100 * lost.Seconds() / time.Since(began).Seconds()
+		return nil
+	})
+	return percent, err
 }
