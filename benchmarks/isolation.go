@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -116,34 +115,7 @@ func without(mask string, cpu int) (string, error) {
 
 // kernelThreads returns the process ids of the kernel's threads, but those of NAPI,
 // which are where somebody wants them.
-func kernelThreads() (pids []int, err error) {
-	paths, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range paths {
-		stat, err := os.ReadFile(path)
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list kernel threads: %w", err)
-		}
-		movable, err := isMovable(string(stat))
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, err)
-		}
-		if !movable {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil {
-			return nil, err
-		}
-		pids = append(pids, pid)
-	}
-	return pids, nil
-}
+func kernelThreads() ([]int, error) { return processesWhose("stat", isMovable) }
 
 // isMovable looks at /proc/PID/stat (proc_pid_stat(5)): the second field is the name,
 // in parentheses, of which it may hold some itself; the ninth are the flags.

@@ -48,17 +48,33 @@ func napiThreads(iface string) ([]int, error) { return threadsNamed("napi/" + if
 
 // threadsNamed finds the kernel's threads whose name, with a line feed at its end,
 // begins so.
-func threadsNamed(beginning string) (pids []int, err error) {
-	names, err := filepath.Glob("/proc/[0-9]*/comm")
+func threadsNamed(beginning string) ([]int, error) {
+	return processesWhose("comm", func(comm string) (bool, error) { return strings.HasPrefix(comm, beginning), nil })
+}
+
+// processesWhose returns the ids of processes, the kernel's threads among them, by what
+// a file of theirs in /proc holds.
+func processesWhose(file string, is func(content string) (bool, error)) (pids []int, err error) {
+	paths, err := filepath.Glob("/proc/[0-9]*/" + file)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		comm, err := os.ReadFile(name)
-		if err != nil || !strings.HasPrefix(string(comm), beginning) {
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // it has ended
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for process: %w", err)
+		}
+		wanted, err := is(string(content))
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		if !wanted {
 			continue
 		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if err != nil {
 			return nil, err
 		}
