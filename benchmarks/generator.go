@@ -14,17 +14,19 @@ import (
 	"github.com/xdpeel/xdpeel/lab"
 )
 
-// liveBatch is how many frames the kernel hands on together when it runs a
-// program with live frames: those of one flush of a devmap (DEV_MAP_BULK_SIZE of
-// kernel/bpf/devmap.c), so that frames which a full veth refuses are the last ones.
-const liveBatch = 16
+// liveBatch is how many frames the kernel prepares at a time when it runs a program
+// with live frames. The receiver is woken only behind them, so they are those that leave
+// together (BURST of programs/generator.bpf.c). The pool has as many pages
+// (xdp_test_run_setup of net/bpf/test_run.c): with less than these, most go back to the
+// kernel's allocator, at a cost that no network card has.
+const liveBatch = 32
 
 // Generator sends the packets of a workload into a veth pair.
 type Generator struct {
 	frames  *Frames
 	lane    *Lane
 	objects programs.GeneratorObjects
-	refuse  link.Link
+	handed  link.Link
 	next    uint64
 }
 
@@ -51,17 +53,20 @@ func NewGenerator(lane *Lane, frames *Frames) (*Generator, error) {
 		return nil, fmt.Errorf("load generator: %w", err)
 	}
 	err = lane.pair.A.Namespace.Do(func() error {
-		return g.objects.Wire.Put(uint32(0), uint32(lane.pair.A.Index))
+		return g.objects.Wire.Put(uint32(0), wireEnd{uint32(lane.pair.A.Index), uint32(g.objects.Make.FD())})
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lead generator to its veth: %w", err), g.Close())
 	}
-	g.refuse, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: "xdp_devmap_xmit", Program: g.objects.Refuse})
+	g.handed, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: "xdp_devmap_xmit", Program: g.objects.Handed})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("have generator learn of a full veth: %w", err), g.Close())
+		return nil, errors.Join(fmt.Errorf("have generator learn what a full veth refuses: %w", err), g.Close())
 	}
 	return g, nil
 }
+
+// wireEnd is struct bpf_devmap_val of linux/bpf.h.
+type wireEnd struct{ Index, Program uint32 }
 
 // Sent is what a run of the generator did.
 type Sent struct {
@@ -85,7 +90,7 @@ func (g *Generator) Send(ctx context.Context, packets uint64, rate float64) (Sen
 		return Sent{}, fmt.Errorf("start generator: %w", err)
 	}
 	options := ebpf.RunOptions{
-		Data: g.frames.longest(), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: liveBatch,
+		Data: g.frames.template(), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: liveBatch,
 	}
 	for state.Sequence < state.Limit {
 		if ctx.Err() != nil {
@@ -107,19 +112,19 @@ func (g *Generator) Send(ctx context.Context, packets uint64, rate float64) (Sen
 	return Sent{Packets: packets, Lost: state.Lost, Took: time.Duration(state.LastAt - state.FirstAt)}, nil
 }
 
-// chunk returns how many packets go in one system call: those of half a second.
+// chunk returns how many packets go in one system call: whole batches, of half a second.
 func chunk(rate float64) uint64 {
 	if rate == 0 {
 		return 1 << 20
 	}
-	return uint64(max(rate/2, liveBatch))
+	return max(uint64(rate/2)/liveBatch, 1) * liveBatch
 }
 
 // Close unloads the programs.
 func (g *Generator) Close() error {
 	var err error
-	if g.refuse != nil {
-		err = g.refuse.Close()
+	if g.handed != nil {
+		err = g.handed.Close()
 	}
 	return errors.Join(err, g.objects.Close())
 }

@@ -41,11 +41,14 @@ func newJumboSender(lane *Lane, frames *Frames) (*jumboSender, error) {
 	return &jumboSender{sender: sender, frames: frames}, nil
 }
 
+// jumboBurst is how many frames leave together.
+const jumboBurst = 16
+
 // Send sends the next packets; see Feeder.
 func (j *jumboSender) Send(ctx context.Context, packets uint64, rate float64) (Sent, error) {
 	began := time.Now()
 	for n := range packets {
-		if rate > 0 && n%liveBatch == 0 {
+		if rate > 0 && n%jumboBurst == 0 {
 			if ctx.Err() != nil {
 				return Sent{}, context.Cause(ctx)
 			}

@@ -176,9 +176,14 @@ func (f *Frames) constants() programs.GeneratorWorkload {
 	return c
 }
 
-// longest returns a copy of a frame of the largest size.
-func (f *Frames) longest() []byte {
-	return slices.Clone(slices.MaxFunc(f.outer, func(a, b []byte) int { return len(a) - len(b) }))
+// template returns what the generator makes frames of: a copy of one of the largest size,
+// and behind it the byte that it cuts off those of a mix.
+func (f *Frames) template() []byte {
+	longest := slices.Clone(slices.MaxFunc(f.outer, func(a, b []byte) int { return len(a) - len(b) }))
+	if len(f.outer) > 1 {
+		longest = append(longest, 0)
+	}
+	return longest
 }
 
 // oneFrame returns the first mirrored packet of a workload of one size.

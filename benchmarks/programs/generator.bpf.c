@@ -2,10 +2,12 @@
 //go:build ignore
 
 /*
- * The packet generator. It is run with live frames, each of which holds the
- * longest frame of the workload; it makes frame number `sequence` of that, when
- * its time has come, and sends it into a veth pair. benchmarks/workload.go makes
- * the same frames in Go, and its test compares the two byte for byte.
+ * The packet generator. `generate` is run with live frames, each of which holds the
+ * longest frame of the workload, and sends it into a veth pair when its time has come.
+ * The kernel hands frames to the veth in lots; only then `make` makes of each frame
+ * number `sequence` of the workload, so that those that a full veth refuses can be made
+ * again and none is ahead of them. benchmarks/workload.go makes the same frames in Go,
+ * and its test compares the two byte for byte.
  */
 #include <stdbool.h>
 
@@ -18,7 +20,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define MIX_MAX 16
-#define BURST 32 /* frames that leave together, as a network card hands them up */
+#define BURST 32 /* frames that leave together, as a network card hands them up; liveBatch of generator.go */
 #define LATE_MAX 50000 /* nanoseconds behind its time that the generator makes up for */
 
 /*
@@ -56,27 +58,29 @@ volatile const struct workload cfg;
 
 /* Read and written by user space between runs. One run at a time, on one CPU. */
 struct progress {
-	__u64 sequence; /* of the next frame, and so the number of frames sent */
+	__u64 sequence; /* of the next frame to be made, and so the number of frames sent or lost */
 	__u64 first;    /* of this run */
 	__u64 limit;    /* where this run ends */
 	__u64 interval; /* between frames, picoseconds; 0: as fast as it goes */
 	__u64 first_at; /* CLOCK_MONOTONIC of this run's first frame, nanoseconds; 0: not yet */
 	__u64 last_at;  /* of its last frame */
 	__u64 began;    /* first_at, later by all that frames were put off */
-	__u64 made;     /* frames, those that were refused counted as often as they were made */
+	__u64 turns;    /* frames that could go off */
 	__u64 lost;     /* frames that were never sent, since the receiver was too late for them */
 	__u32 cpu;      /* that the generator has */
-	__u32 refused;  /* frames of the last flush that found the veth full */
+	__u32 queued;   /* frames that went off and are not made yet */
+	__u32 made;     /* frames of the lot that the veth is about to be handed */
+	__u32 is_full;  /* the veth was, when it was handed a lot last */
 	__u32 is_late;  /* the receiver is: frames wait for it */
 	__u32 _pad;
 } run;
 
-/* Where frames go. Key: 0. Value: interface index. */
+/* Where frames go. Key: 0. Value: interface index, and `make`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct bpf_devmap_val);
 } wire SEC(".maps");
 
 /* What is in each inner UDP payload, in host byte order. */
@@ -118,6 +122,12 @@ static __always_inline void wait_until(__u64 due)
 	bpf_loop(1 << 23, is_time, &due, 0);
 }
 
+/* The frame that goes off next, if none is refused. */
+static __always_inline __u64 upcoming(void)
+{
+	return run.sequence + run.queued;
+}
+
 /* Gives frames up that would wait behind more than HELD_MAX others. */
 static __always_inline void give_up(__u64 late)
 {
@@ -126,8 +136,8 @@ static __always_inline void give_up(__u64 late)
 	if (held <= HELD_MAX)
 		return;
 	held -= HELD_MAX;
-	if (held > run.limit - run.sequence)
-		held = run.limit - run.sequence;
+	if (held > run.limit - upcoming())
+		held = run.limit - upcoming();
 	run.sequence += held;
 	run.lost += held;
 }
@@ -145,13 +155,13 @@ static __always_inline void await(void)
 
 	if (!run.first_at)
 		run.first_at = run.began = now;
-	if (run.refused) {
-		run.refused = 0;
+	if (run.is_full) {
+		run.is_full = 0;
 		run.is_late = 1;
 		wait_until(now + RETRY);
 		now = bpf_ktime_get_ns();
 	}
-	due = run.began + (run.sequence - run.first) * run.interval / 1000;
+	due = run.began + (upcoming() - run.first) * run.interval / 1000;
 	if (run.is_late && now > due) {
 		give_up(now - due);
 		return;
@@ -220,41 +230,57 @@ static __always_inline bool write_frame(struct xdp_md *ctx, __u64 sequence)
 	return true;
 }
 
+/*
+ * Of frames that a program has changed, the kernel restores the length; of others it does
+ * not, though `make` may have cut them. So those of a mix have a byte too much to be cut.
+ */
+static __always_inline bool restore(struct xdp_md *ctx)
+{
+	return cfg.mixed == 1 || !bpf_xdp_adjust_tail(ctx, -1);
+}
+
 SEC("xdp")
 int generate(struct xdp_md *ctx)
 {
-	__u64 sequence;
+	bool begins_burst = run.turns++ % BURST == 0;
 
-	if (run.sequence >= run.limit)
+	if (upcoming() >= run.limit)
 		return XDP_DROP;
 	run.cpu = bpf_get_smp_processor_id();
-	if (run.refused || run.made++ % BURST == 0)
+	if (begins_burst || run.is_full)
 		await();
-	sequence = run.sequence;
-	if (sequence < run.limit) {
-		if (!write_frame(ctx, sequence))
-			return XDP_ABORTED;
-		run.sequence = sequence + 1;
-	}
-	if (run.sequence == run.limit)
+	if (upcoming() + 1 >= run.limit)
 		run.last_at = bpf_ktime_get_ns();
-	return sequence < run.limit ? bpf_redirect_map(&wire, 0, 0) : XDP_DROP;
+	if (upcoming() >= run.limit || !restore(ctx))
+		return XDP_DROP;
+	run.queued++;
+	return bpf_redirect_map(&wire, 0, 0);
 }
 
-/*
- * Frames that a full veth refuses are made again. They are the last of those that the
- * devmap hands it together, and so the last that were made, if no more than these
- * are made before it does.
- */
-SEC("raw_tracepoint/xdp_devmap_xmit")
-int refuse(struct bpf_raw_tracepoint_args *ctx)
+SEC("xdp/devmap")
+int make(struct xdp_md *ctx)
 {
-	__u32 refused = ctx->args[3];
+	run.queued--;
+	if (!write_frame(ctx, run.sequence))
+		return XDP_ABORTED;
+	run.sequence++;
+	run.made++;
+	return XDP_PASS;
+}
 
-	if (!run.interval || bpf_get_smp_processor_id() != run.cpu || refused > run.sequence - run.first)
+/* The veth has been handed a lot. Those that it refused, which are the last, are made again. */
+SEC("raw_tracepoint/xdp_devmap_xmit")
+int handed(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u32 accepted = ctx->args[2];
+
+	if (bpf_get_smp_processor_id() != run.cpu || accepted > run.made)
 		return 0;
-	run.refused = refused;
-	run.sequence -= refused;
+	if (run.interval && accepted < run.made) {
+		run.sequence -= run.made - accepted;
+		run.is_full = 1;
+	}
+	run.made = 0;
 	return 0;
 }
 

@@ -22,10 +22,12 @@ type GeneratorProgress struct {
 	FirstAt  uint64
 	LastAt   uint64
 	Began    uint64
-	Made     uint64
+	Turns    uint64
 	Lost     uint64
 	Cpu      uint32
-	Refused  uint32
+	Queued   uint32
+	Made     uint32
+	IsFull   uint32
 	IsLate   uint32
 	Pad      uint32
 }
@@ -55,7 +57,8 @@ type GeneratorWorkload struct {
 const (
 	GeneratorMapWire      = "wire"
 	GeneratorProgGenerate = "generate"
-	GeneratorProgRefuse   = "refuse"
+	GeneratorProgHanded   = "handed"
+	GeneratorProgMake     = "make"
 	GeneratorVarCfg       = "cfg"
 	GeneratorVarRun       = "run"
 )
@@ -103,7 +106,8 @@ type GeneratorSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type GeneratorProgramSpecs struct {
 	Generate *ebpf.ProgramSpec `ebpf:"generate"`
-	Refuse   *ebpf.ProgramSpec `ebpf:"refuse"`
+	Handed   *ebpf.ProgramSpec `ebpf:"handed"`
+	Make     *ebpf.ProgramSpec `ebpf:"make"`
 }
 
 // GeneratorMapSpecs contains maps before they are loaded into the kernel.
@@ -163,13 +167,15 @@ type GeneratorVariables struct {
 // It can be passed to LoadGeneratorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type GeneratorPrograms struct {
 	Generate *ebpf.Program `ebpf:"generate"`
-	Refuse   *ebpf.Program `ebpf:"refuse"`
+	Handed   *ebpf.Program `ebpf:"handed"`
+	Make     *ebpf.Program `ebpf:"make"`
 }
 
 func (p *GeneratorPrograms) Close() error {
 	return _GeneratorClose(
 		p.Generate,
-		p.Refuse,
+		p.Handed,
+		p.Make,
 	)
 }
 
