@@ -22,7 +22,7 @@ const usage = `usage: go run ./benchmarks [FLAGS]
 Measures xdpeel beside tcpdump, dumpcap and programs that do nothing, in network
 namespaces that are gone afterwards. Needs root, two CPUs and a quiet machine.
 
-  go run ./benchmarks --quick --json -      the main figures, in less than 50 seconds
+  go run ./benchmarks --quick --json -      the main figures, in less than a minute
   go run ./benchmarks                       all of them, with a report: some 45 minutes
   go run ./benchmarks --only filter,reload  these parts alone, as JSON on stdout
 
@@ -46,7 +46,7 @@ func parse(args []string) (*options, error) {
 	o := new(options)
 	flags := pflag.NewFlagSet("benchmarks", pflag.ContinueOnError)
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage, flags.FlagUsages()) }
-	flags.BoolVar(&o.quick, "quick", false, "only the main figures, in less than 50 seconds")
+	flags.BoolVar(&o.quick, "quick", false, "only the main figures, in less than a minute")
 	flags.StringSliceVar(&o.only, "only", nil, "measure these `parts` alone: "+strings.Join(partNames(), ", ")+"; no report unless --report is given")
 	flags.StringVar(&o.json, "json", "", "write the results as JSON to this `file` too; - is stdout")
 	flags.StringVar(&o.report, "report", "", "`directory` of the report and the raw results; of a full run benchmarks/report")

@@ -54,24 +54,36 @@ func choose(names []string) ([]part, error) {
 	return slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !slices.Contains(names, p.name) }), nil
 }
 
-// fullPairs is how often each side of a comparison is measured in a full run.
-const fullPairs = 10
+// How often each side of a comparison is measured, if nothing else is said.
+const (
+	fullPairs  = 10
+	quickPairs = 3
+)
 
 // lossAllowed is the loss at which rates are given beside those without.
 const lossAllowed = 0.005
 
-func (s *suite) quickPass(ctx context.Context) { s.pass(ctx, fullPairs) }
+func (s *suite) quickPass(ctx context.Context) { s.pass(ctx, 2*quickPairs) }
 func (s *suite) fullPass(ctx context.Context)  { s.pass(ctx, 2*fullPairs) }
 
 func (s *suite) pass(ctx context.Context, pairs int) {
 	s.attempt(ctx, "pass_vs_noop", func() ([]Result, error) { return comparePass(ctx, pairs) })
 }
 
-func (s *suite) quickRedirect(ctx context.Context) { s.redirect(ctx, fullPairs/2) }
-func (s *suite) fullRedirect(ctx context.Context)  { s.redirect(ctx, 2*fullPairs) }
+// quickRedirect leaves full packets out, of which the program sees no more than of small ones.
+func (s *suite) quickRedirect(ctx context.Context) {
+	s.redirect(ctx, []Mix{small}, quickPairs)
+	for _, load := range redirectLoads {
+		s.Results = append(s.Results, unmeasured(captureName("redirect_vs_bare"+load.suffix, full, 0), onlyFull))
+	}
+}
 
-func (s *suite) redirect(ctx context.Context, pairs int) {
-	s.attempt(ctx, "redirect_vs_bare", func() ([]Result, error) { return compareRedirects(ctx, pairs) })
+func (s *suite) fullRedirect(ctx context.Context) { s.redirect(ctx, []Mix{small, full}, 2*fullPairs) }
+
+func (s *suite) redirect(ctx context.Context, mixes []Mix, pairs int) {
+	for _, mix := range mixes {
+		s.attempt(ctx, captureName("redirect_vs_bare", mix, 0), func() ([]Result, error) { return compareRedirects(ctx, mix, pairs) })
+	}
 	s.attempt(ctx, "redirect_program_ns", func() ([]Result, error) { return measureRedirectPrograms(ctx, pairs) })
 }
 
@@ -89,8 +101,8 @@ func (s *suite) fullVXLAN(ctx context.Context) {
 }
 
 func (s *suite) quickFilter(ctx context.Context) {
-	s.filter(ctx, filterPlan{rounds: fullPairs, sizes: []int{1, 1000, 10_000}})
-	s.attempt(ctx, "filter_vs_*", func() ([]Result, error) { return compareHostFilters(ctx, quickFilterPeers(), fullPairs/2) })
+	s.filter(ctx, filterPlan{rounds: 2 * quickPairs, sizes: []int{1, 1000, 10_000}})
+	s.attempt(ctx, "filter_vs_*", func() ([]Result, error) { return compareHostFilters(ctx, quickFilterPeers(), quickPairs) })
 	s.Results = append(s.Results, unmeasured(slowToCompile, onlyFull))
 }
 
@@ -114,7 +126,7 @@ func quickFilterPeers() []filterPeer {
 
 // quickReload leaves the reading of files out.
 func (s *suite) quickReload(ctx context.Context) {
-	s.reload(ctx, reloadWays[:1], fullPairs)
+	s.reload(ctx, reloadWays[:1], 2*quickPairs)
 	for _, way := range reloadWays[1:] {
 		s.Results = append(s.Results, unmeasured(way.name+"_ms", onlyFull))
 	}
@@ -130,7 +142,7 @@ func (s *suite) reload(ctx context.Context, ways []reloadWay, reloads int) {
 
 func (s *suite) quickUser(ctx context.Context) {
 	s.attempt(ctx, "user", func() ([]Result, error) {
-		return measureUser(ctx, []*userPlace{{directory: s.directory}}, fullPairs/2)
+		return measureUser(ctx, []*userPlace{{directory: s.directory}}, quickPairs)
 	})
 }
 
@@ -140,11 +152,11 @@ func (s *suite) fullUser(ctx context.Context) {
 	})
 }
 
-func (s *suite) quickWaking(ctx context.Context) { s.waking(ctx, 20, 2*time.Second) }
-func (s *suite) fullWaking(ctx context.Context)  { s.waking(ctx, 200, 20*time.Second) }
+func (s *suite) quickWaking(ctx context.Context) { s.waking(ctx, wakingPlan{1, 20, time.Second}) }
+func (s *suite) fullWaking(ctx context.Context)  { s.waking(ctx, wakingPlan{3, 200, 20 * time.Second}) }
 
-func (s *suite) waking(ctx context.Context, packets int, idle time.Duration) {
-	s.attempt(ctx, "waking", func() ([]Result, error) { return measureWaking(ctx, s.xdpeel, packets, idle) })
+func (s *suite) waking(ctx context.Context, plan wakingPlan) {
+	s.attempt(ctx, "waking", func() ([]Result, error) { return measureWaking(ctx, s.xdpeel, plan) })
 }
 
 func (s *suite) fullRings(ctx context.Context) {

@@ -20,7 +20,7 @@ import (
 // redirectTrial is how long a side sends, and redirectRules how many rules the
 // filter has.
 const (
-	redirectTrial = 200 * time.Millisecond
+	redirectTrial = 100 * time.Millisecond
 	redirectWarm  = 20_000 // packets before, and at a time
 	redirectRules = 100
 )
@@ -52,7 +52,7 @@ type redirectBench struct {
 	generator *Generator
 }
 
-func newRedirectBench(size int) (_ *redirectBench, err error) {
+func newRedirectBench(sizes ...int) (_ *redirectBench, err error) {
 	b := new(redirectBench)
 	defer func() {
 		if err != nil {
@@ -78,7 +78,7 @@ func newRedirectBench(size int) (_ *redirectBench, err error) {
 	if err = b.lane.pair.B.Namespace.Do(b.openVeth); err != nil {
 		return nil, err
 	}
-	if b.generator, err = b.lane.generator(size); err != nil {
+	if b.generator, err = b.lane.generator(sizes...); err != nil {
 		return nil, err
 	}
 	b.then(b.generator.Close)
@@ -209,25 +209,14 @@ func (b *redirectBench) arrived() (uint64, error) {
 
 // compareRedirects compares xdpeel's whole program, without a filter and with one,
 // and the least that takes a wrapping off, each with a bare redirect into the same veth.
-func compareRedirects(ctx context.Context, pairs int) (results []Result, err error) {
-	for _, size := range []int{64, 1450} {
-		more, err := compareRedirectsOf(ctx, size, pairs)
-		results = append(results, more...)
-		if err != nil {
-			return results, err
-		}
-	}
-	return results, nil
-}
-
-func compareRedirectsOf(ctx context.Context, size, pairs int) (results []Result, err error) {
-	b, err := newRedirectBench(size)
+func compareRedirects(ctx context.Context, mix Mix, pairs int) (results []Result, err error) {
+	b, err := newRedirectBench(mix.Sizes...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	for _, load := range redirectLoads {
-		more, err := b.compare(ctx, size, load, pairs)
+		more, err := b.compare(ctx, mix, load, pairs)
 		results = append(results, more...)
 		if err != nil {
 			return results, err
@@ -243,7 +232,7 @@ type redirectSide struct {
 	rates []float64
 }
 
-func (b *redirectBench) compare(ctx context.Context, size int, load redirectLoad, pairs int) ([]Result, error) {
+func (b *redirectBench) compare(ctx context.Context, mix Mix, load redirectLoad, pairs int) ([]Result, error) {
 	xdpeel := func(rules int) func() (float64, error) {
 		policy := redirectPolicy(rules)
 		return func() (float64, error) { return b.withXdpeel(ctx, load.rate, policy) }
@@ -267,14 +256,10 @@ func (b *redirectBench) compare(ctx context.Context, size int, load redirectLoad
 			side.rates = append(side.rates, rate)
 		}
 	}
-	unit := fmt.Sprintf("packets into a veth for each second of the receiving CPU, ratio; packets of %d bytes, %s", size, load.name)
-	suffix := load.suffix
-	if size != 64 {
-		suffix = fmt.Sprintf("%s_%d", suffix, size)
-	}
+	unit := fmt.Sprintf("packets into a veth for each second of the receiving CPU, ratio; %s, %s", mix, load.name)
 	var results []Result
 	for _, side := range sides {
-		results = append(results, compare(side.name+suffix, unit, Higher, side.rates, bare.rates).
+		results = append(results, compare(captureName(side.name+load.suffix, mix, 0), unit, Higher, side.rates, bare.rates).
 			with("packets_per_cpu_second", median(side.rates)).with("bare_packets_per_cpu_second", median(bare.rates)))
 	}
 	return results, nil

@@ -145,27 +145,34 @@ func idleShare(xdpeel string, idle time.Duration) (percent float64, err error) {
 	return 100 * float64(after-before) / float64(idle), err
 }
 
+// wakingPlan says how much is measured.
+type wakingPlan struct {
+	loads   int           // seconds of load
+	packets int           // that come one by one
+	idle    time.Duration // that a daemon is watched
+}
+
 // measureWaking measures how seldom the reader is woken under load, how soon a
 // single packet comes out, and what a daemon takes that has nothing to do.
-func measureWaking(ctx context.Context, xdpeel string, packets int, idle time.Duration) (results []Result, err error) {
+func measureWaking(ctx context.Context, xdpeel string, plan wakingPlan) (results []Result, err error) {
 	bench, err := newWakingBench()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, bench.Close()) }()
 	var records []float64
-	for range 3 {
+	for range plan.loads {
 		n, err := bench.load(ctx)
 		if err != nil {
 			return nil, err
 		}
 		records = append(records, n)
 	}
-	delays, err := bench.deliver(ctx, packets)
+	delays, err := bench.deliver(ctx, plan.packets)
 	if err != nil {
 		return nil, err
 	}
-	share, err := idleShare(xdpeel, idle)
+	share, err := idleShare(xdpeel, plan.idle)
 	if err != nil {
 		return nil, err
 	}
