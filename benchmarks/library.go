@@ -77,7 +77,7 @@ func (b *libraryBench) toFile(directory string, size int) (s spent, err error) {
 			return err
 		}
 		ended, err := threadTime()
-		s.perPacket = float64((ended - began).Nanoseconds()) / float64(packets)
+		s.cpu, s.packets = ended-began, uint64(packets)
 		return err
 	})
 	if err := errors.Join(err, file.Close()); err != nil {

@@ -34,7 +34,8 @@ const (
 	SharedRing Layout = true  // one of all CPUs, with as much room as theirs together
 )
 
-// ringSize is what loader gives one CPU on a small host, in bytes.
+// ringSize is that of a CPU's one ring here, in bytes: what loader gives a CPU on a small
+// host besides, for when the reader is late.
 const ringSize = 16 << 20
 
 // LoadProduct loads the program as loader does, with a policy.
@@ -142,9 +143,12 @@ func emptyRing(ring *ebpf.Map) error {
 	return nil
 }
 
-// ringRoom returns how many packets of an inner size a ring of one CPU holds
-// with some to spare.
-func ringRoom(size int) uint32 {
+// ringRoom returns how many packets of an inner size a ring of ringSize holds with
+// some to spare.
+func ringRoom(size int) uint32 { return recordsIn(ringSize*95/100, size) }
+
+// recordsIn returns how many packets of an inner size so many bytes of a ring hold.
+func recordsIn(bytes, size int) uint32 {
 	room := abi.RoomEthernet
 	for _, smaller := range []int{abi.RoomMiddle, abi.RoomSmall, abi.RoomHeaders} {
 		if size <= smaller {
@@ -152,7 +156,7 @@ func ringRoom(size int) uint32 {
 		}
 	}
 	record := 8 + int(unsafe.Sizeof(bpf.XdpeelPacket{})) + room
-	return uint32(ringSize / record * 95 / 100)
+	return uint32(bytes / record)
 }
 
 // run has the program judge so many copies of a frame as live ones, and makes sure that

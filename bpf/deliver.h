@@ -13,10 +13,25 @@
 #include "headers.h"
 #include "maps.h"
 
+/*
+ * Room for a record of `size` (a constant) bytes in the ring, or else in what is behind it;
+ * NULL if both are full. The reader puts the records of both in order by their times.
+ */
+static __always_inline void *reserve(void *ring, __u64 size)
+{
+	void *record = bpf_ringbuf_reserve(ring, size, 0);
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	if (record)
+		return record;
+	ring = bpf_map_lookup_elem(&spills, &cpu);
+	return ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;
+}
+
 static __always_inline enum ring_loss copy_out(void *ring, const struct frame *frame, const struct packet *packet,
 					       __u32 bytes, __u32 room)
 {
-	struct packet *record = bpf_ringbuf_reserve(ring, sizeof(*record) + room, 0);
+	struct packet *record = reserve(ring, sizeof(*record) + room);
 	__u32 last = bytes - 1;
 
 	if (!record)

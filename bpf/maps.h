@@ -148,8 +148,9 @@ struct {
 
 /*
  * One ring for each possible CPU, since producers that share one halve its
- * rate. Key: CPU. Value: a ring of struct packet records. The loader sets both
- * sizes and makes the rings: loader/ring.go has the arithmetic.
+ * rate. Key: CPU. Value: a ring of struct packet records, so small that the CPU's
+ * caches hold it. The loader sets all sizes and makes the rings: loader/ringsize.go
+ * has the arithmetic.
  */
 struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -162,3 +163,14 @@ struct {
 	__type(key, __u32);
 	__array(values, struct ring);
 } rings SEC(".maps");
+
+/*
+ * Where records go while a CPU's ring is full, because its reader is late. Key: CPU.
+ * Value: a larger ring; none on a host of so many CPUs that rings are small anyway.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct ring);
+} spills SEC(".maps");

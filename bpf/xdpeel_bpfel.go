@@ -253,6 +253,7 @@ const (
 	XdpeelMapSessionCounts   = "session_counts"
 	XdpeelMapSessions        = "sessions"
 	XdpeelMapSheets          = "sheets"
+	XdpeelMapSpills          = "spills"
 	XdpeelMapStrangers       = "strangers"
 	XdpeelMapTakings         = "takings"
 	XdpeelMapVethAccounts    = "veth_accounts"
@@ -339,6 +340,7 @@ type XdpeelMapSpecs struct {
 	SessionCounts   *ebpf.MapSpec `ebpf:"session_counts"`
 	Sessions        *ebpf.MapSpec `ebpf:"sessions"`
 	Sheets          *ebpf.MapSpec `ebpf:"sheets"`
+	Spills          *ebpf.MapSpec `ebpf:"spills"`
 	Strangers       *ebpf.MapSpec `ebpf:"strangers"`
 	Takings         *ebpf.MapSpec `ebpf:"takings"`
 	VethAccounts    *ebpf.MapSpec `ebpf:"veth_accounts"`
@@ -391,6 +393,7 @@ type XdpeelMaps struct {
 	SessionCounts   *ebpf.Map `ebpf:"session_counts"`
 	Sessions        *ebpf.Map `ebpf:"sessions"`
 	Sheets          *ebpf.Map `ebpf:"sheets"`
+	Spills          *ebpf.Map `ebpf:"spills"`
 	Strangers       *ebpf.Map `ebpf:"strangers"`
 	Takings         *ebpf.Map `ebpf:"takings"`
 	VethAccounts    *ebpf.Map `ebpf:"veth_accounts"`
@@ -416,6 +419,7 @@ func (m *XdpeelMaps) Close() error {
 		m.SessionCounts,
 		m.Sessions,
 		m.Sheets,
+		m.Spills,
 		m.Strangers,
 		m.Takings,
 		m.VethAccounts,

@@ -60,8 +60,8 @@ var (
 	uploadWaiting  = describe("output_upload_waiting_files", "Files that the store does not have.", "output")
 	uploadBacklog  = describe("output_upload_waiting_bytes", "Bytes of files that the store does not have.", "output")
 
-	ringUsed = describe("ring_used_bytes", "What a CPU's ring holds that was not read yet.", "cpu")
-	ringSize = describe("ring_size_bytes", "What a CPU's ring can hold.", "cpu")
+	ringUsed = describe("ring_used_bytes", "What a CPU's ring and its spill hold that was not read yet.", "cpu")
+	ringSize = describe("ring_size_bytes", "What a CPU's ring and its spill can hold.", "cpu")
 
 	attached          = describe("attached", "Whether the kernel program is on its interface.", "interface", "mode")
 	interfaceDropped  = describe("interface_dropped_packets_total", "Packets that the card had no room for, since its driver was loaded.", "interface", "counter")

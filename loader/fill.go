@@ -5,15 +5,17 @@ import (
 	"unsafe"
 )
 
-// RingFill is how full a ring is, in bytes.
+// RingFill is how full the rings of a CPU are, in bytes.
 type RingFill struct{ Used, Size uint64 }
 
-// RingFills returns how full the rings are, by CPU. Any goroutine may ask, until
-// Close.
+// RingFills returns how full the rings are, by CPU, each with its spill. Any goroutine
+// may ask, until Close.
 func (p *Program) RingFills() []RingFill {
-	fills := make([]RingFill, 0, len(p.rings))
-	for _, ring := range p.rings {
-		fills = append(fills, ring.fill())
+	fills := make([]RingFill, p.maps.Rings.MaxEntries())
+	for i, ring := range p.rings {
+		one, cpu := ring.fill(), i%len(fills)
+		fills[cpu].Used += one.Used
+		fills[cpu].Size += one.Size
 	}
 	return fills
 }

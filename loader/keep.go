@@ -32,7 +32,7 @@ var (
 )
 
 // openKeep maps the maps. What a process before has left in them stays.
-func openKeep(maps *bpf.XdpeelMaps, cpus int) (_ *keep, err error) {
+func openKeep(maps *bpf.XdpeelMaps, rings int) (_ *keep, err error) {
 	k := new(keep)
 	k.notes, err = mapValues[bpf.XdpeelNote](k, maps.Notes, err)
 	words, err := mapValues[uint64](k, maps.Takings, err)
@@ -42,7 +42,7 @@ func openKeep(maps *bpf.XdpeelMaps, cpus int) (_ *keep, err error) {
 	if err != nil {
 		return nil, errors.Join(err, k.close())
 	}
-	k.takings = openTakings(words, cpus)
+	k.takings = openTakings(words, rings)
 	k.books = books.Open(records, sheets, flights)
 	return k, nil
 }

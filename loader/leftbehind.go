@@ -22,9 +22,13 @@ type LeftBehind struct {
 // leftBehind counts what is in the rings of a program that judges no more.
 func (p *Pins) leftBehind() (left LeftBehind, err error) {
 	left.Dir = p.dir
-	rings, err := filepath.Glob(filepath.Join(p.dir, ringPrefix+"*"))
-	if err != nil {
-		return left, fmt.Errorf("list pins: %w", err)
+	var rings []string
+	for _, prefix := range []string{ringPrefix, spillPrefix} {
+		found, err := filepath.Glob(filepath.Join(p.dir, prefix+"*"))
+		if err != nil {
+			return left, fmt.Errorf("list pins: %w", err)
+		}
+		rings = append(rings, found...)
 	}
 	var errs []error
 	for _, path := range rings {

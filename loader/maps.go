@@ -20,19 +20,14 @@ func (p *Program) createMaps() error {
 		return fmt.Errorf("count possible CPUs: %w", err)
 	}
 	sizeMaps(p.spec, cpus)
-	rings := p.spec.Maps[bpf.XdpeelMapRings]
 	if err := p.assignMaps(); err != nil {
 		return err
 	}
-	if p.keep, err = openKeep(&p.maps, cpus); err != nil {
+	if p.keep, err = openKeep(&p.maps, ringsOf(cpus)); err != nil {
 		return err
 	}
-	for cpu := range cpus {
-		ring, err := p.openRing(cpu, rings.InnerMap)
-		if err != nil {
-			return fmt.Errorf("create ring of CPU %d: %w", cpu, err)
-		}
-		p.rings = append(p.rings, ring)
+	if err := p.openRings(cpus); err != nil {
+		return err
 	}
 	if err := p.makeWays(); err != nil {
 		return err
@@ -45,10 +40,11 @@ func (p *Program) createMaps() error {
 
 // sizeMaps has the maps be as large as this host's CPUs want them.
 func sizeMaps(spec *ebpf.CollectionSpec, cpus int) {
-	rings := spec.Maps[bpf.XdpeelMapRings]
-	rings.MaxEntries = uint32(cpus)
-	rings.InnerMap.MaxEntries = ringSize(cpus)
-	spec.Maps[bpf.XdpeelMapTakings].MaxEntries = takingsWords(cpus)
+	ring, spill := ringSizes(cpus)
+	for name, size := range map[string]uint32{bpf.XdpeelMapRings: ring, bpf.XdpeelMapSpills: max(spill, ringMin)} {
+		spec.Maps[name].MaxEntries, spec.Maps[name].InnerMap.MaxEntries = uint32(cpus), size
+	}
+	spec.Maps[bpf.XdpeelMapTakings].MaxEntries = takingsWords(ringsOf(cpus))
 	spec.Maps[bpf.XdpeelMapLanes].MaxEntries = uint32(min(cpus, abi.LimitLanes))
 }
 
@@ -75,10 +71,33 @@ func (p *Program) assignMaps() error {
 	return nil
 }
 
-// openRing creates the ring of a CPU and has the program know it, or takes the one
-// that is pinned, with the packets in it.
-func (p *Program) openRing(cpu int, spec *ebpf.MapSpec) (*ring, error) {
-	buffer, err := p.adoptMap(fmt.Sprint(ringPrefix, cpu), func() (*ebpf.Map, error) { return ebpf.NewMap(spec) })
+// openRings opens the rings of all CPUs and then, where they have them, their spills.
+func (p *Program) openRings(cpus int) error {
+	kinds := []struct {
+		prefix, name string
+		outer        *ebpf.Map
+	}{
+		{ringPrefix, bpf.XdpeelMapRings, p.maps.Rings},
+		{spillPrefix, bpf.XdpeelMapSpills, p.maps.Spills},
+	}
+	for i := range ringsOf(cpus) {
+		kind, cpu := kinds[i/cpus], i%cpus
+		ring, err := p.openRing(i, fmt.Sprint(kind.prefix, cpu), p.spec.Maps[kind.name].InnerMap)
+		if err != nil {
+			return fmt.Errorf("create %s%d: %w", kind.prefix, cpu, err)
+		}
+		p.rings = append(p.rings, ring)
+		if err := kind.outer.Put(uint32(cpu), ring.buffer); err != nil {
+			return fmt.Errorf("give %s%d to its CPU: %w", kind.prefix, cpu, err)
+		}
+	}
+	return nil
+}
+
+// openRing creates the ring of a name, or takes the one that is pinned, with the packets
+// in it. It is the one at an index in the takings.
+func (p *Program) openRing(index int, name string, spec *ebpf.MapSpec) (*ring, error) {
+	buffer, err := p.adoptMap(name, func() (*ebpf.Map, error) { return ebpf.NewMap(spec) })
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +105,7 @@ func (p *Program) openRing(cpu int, spec *ebpf.MapSpec) (*ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	ring.position = max(ring.position, p.keep.takings.position(cpu))
-	if err := p.maps.Rings.Put(uint32(cpu), buffer); err != nil {
-		return nil, errors.Join(fmt.Errorf("give ring to CPU: %w", err), ring.close())
-	}
+	ring.position = max(ring.position, p.keep.takings.position(index))
 	return ring, nil
 }
 

@@ -37,8 +37,9 @@ func FootprintOf(policy *mirror.Policy) (Footprint, error) {
 	if err != nil {
 		return Footprint{}, err
 	}
+	ring, spill := ringSizes(cpus)
 	return Footprint{
-		Rings:  int64(cpus) * int64(ringSize(cpus)),
+		Rings:  int64(cpus) * (int64(ring) + int64(spill)),
 		Tables: tablesBytes + int64(cpus)*tablesBytesPerCPU,
 		Policy: int64(len(image.Regions())) * tables.RegionBytes,
 	}, nil

@@ -28,7 +28,8 @@ var ErrPinsInUse = errors.New("another xdpeel runs there")
 //
 //	ROOT/LAYOUT/INTERFACES@NAMESPACE/    LAYOUT tells the form of the maps
 //	    link-IFACE                       the program on an interface
-//	    MAP, ring-CPU, single-MAP        the maps; single: for frames of one buffer
+//	    MAP, single-MAP                  the maps; single: for frames of one buffer
+//	    ring-CPU, spill-CPU              the rings
 //	    policy                           that in effect
 //	    veth-NAME-sink, -arrive          the programs at a veth's ends
 //
@@ -45,6 +46,7 @@ const (
 	linkPrefix   = "link-"
 	vethPrefix   = "veth-"
 	ringPrefix   = "ring-"
+	spillPrefix  = "spill-"
 	singlePrefix = "single-"
 	policyPin    = "policy"
 )

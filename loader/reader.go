@@ -24,7 +24,7 @@ const (
 	nap = time.Millisecond
 
 	// HoldBack is how long packets of one CPU are held back, so that earlier ones
-	// of another can come before them.
+	// of another can come before them. None is when the reader has been stopped.
 	HoldBack = 500 * time.Microsecond
 )
 
@@ -83,22 +83,21 @@ func (r *Reader) Read(batch *mirror.Batch) error {
 		if r.leaving.Load() {
 			return io.EOF
 		}
-		last := r.stopping.Load()
-		cut := uint64(math.MaxUint64)
+		last, holdBack := r.stopping.Load(), time.Duration(0)
 		if !last {
+			holdBack = HoldBack
 			if err := r.wait(); err != nil {
 				return err
 			}
-			now, err := readClock(unix.CLOCK_MONOTONIC)
-			if err != nil {
-				return err
-			}
-			if err := r.clock.refresh(now); err != nil {
-				return err
-			}
-			cut = uint64(now - int64(HoldBack))
 		}
-		r.full = r.merge(batch, cut)
+		now, err := readClock(unix.CLOCK_MONOTONIC)
+		if err != nil {
+			return err
+		}
+		if err := r.clock.refresh(now); err != nil {
+			return err
+		}
+		r.full = r.merge(batch, uint64(now-int64(holdBack)))
 		if len(batch.Packets) > before {
 			return nil
 		}
@@ -133,6 +132,10 @@ func (r *Reader) wait() error {
 
 // merge moves packets seen until cut from the rings to the batch, oldest first,
 // and gives their room back. It reports whether the batch could take no more.
+//
+// Packets of one CPU stay in order although it has two rings: cut has passed, and a CPU
+// takes the time of a packet when it has handed the one before over. So whichever ring
+// has the next one until cut, all earlier ones are there to be seen.
 func (r *Reader) merge(batch *mirror.Batch, cut uint64) (full bool) {
 	for !full {
 		oldest, limit := r.oldest(cut)

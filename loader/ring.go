@@ -13,25 +13,6 @@ import (
 	"github.com/xdpeel/xdpeel/bpf"
 )
 
-// Sizes of the rings, in bytes. A ring takes its size in kernel memory, so all
-// rings of a host together take ringsTotal, unless it has so many possible CPUs
-// that each would be left with less than ringMin, or so few that each would get
-// more than ringMax. ringMin holds three records of the largest kind.
-const (
-	ringsTotal = 64 << 20
-	ringMin    = 256 << 10
-	ringMax    = 16 << 20
-)
-
-// ringSize returns the size of each of n rings: a power of two, as the kernel asks.
-func ringSize(n int) uint32 {
-	size := uint32(ringMax)
-	for size > ringMin && int(size)*n > ringsTotal {
-		size /= 2
-	}
-	return size
-}
-
 // Flags in a record's length (BPF_RINGBUF_BUSY_BIT and _DISCARD_BIT of linux/bpf.h),
 // and the length of the header that holds it.
 const (
@@ -43,7 +24,7 @@ const (
 // packetHeader is the length in bytes of struct packet (bpf/abi.h).
 const packetHeader = int(unsafe.Sizeof(bpf.XdpeelPacket{}))
 
-// ring reads one CPU's ring buffer in place (kernel/bpf/ringbuf.c tells the
+// ring reads a ring buffer in place (kernel/bpf/ringbuf.c tells the
 // layout): a page with the consumer's position, a page with the producer's, and
 // the data, mapped twice in a row so that no record is ever split.
 type ring struct {
@@ -53,6 +34,7 @@ type ring struct {
 	data     []byte // the second part of that
 	mask     uint64
 	position uint64 // of the next record; not told to the kernel before release
+	released uint64 // what the kernel was told last
 	produced uint64 // where the kernel was when it was asked last
 	length   uint32 // of the record that head returned
 }
@@ -73,7 +55,8 @@ func newRing(buffer *ebpf.Map) (*ring, error) {
 		return nil, errors.Join(fmt.Errorf("map data: %w", err), r.close())
 	}
 	r.data = r.producer[page:]
-	r.position = atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.consumer[0])))
+	r.released = atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.consumer[0])))
+	r.position = r.released
 	return r, nil
 }
 
@@ -115,6 +98,10 @@ func (r *ring) skip(length uint32) {
 
 // release gives what was skipped back to the kernel.
 func (r *ring) release() {
+	if r.position == r.released {
+		return
+	}
+	r.released = r.position
 	atomic.StoreUint64((*uint64)(unsafe.Pointer(&r.consumer[0])), r.position)
 }
 

@@ -264,7 +264,11 @@ func TestRingOverflow(t *testing.T) {
 	l := &listener{t: t, program: newProgram(t, mirror.Options{}), done: make(chan error, 1)}
 	l.attachment = mustAttach(t, l.program, w.pair.B, ModeNative)
 	frame := frames.Wrap(frames.UDPFrame(client, instance, frames.Payload(8900)), 7, source, target)
-	n := len(l.program.rings)*int(ringSize(len(l.program.rings)))/9216 + 500
+	var room uint64
+	for _, fill := range l.program.RingFills() {
+		room += fill.Size
+	}
+	n := int(room)/9216 + 500
 	w.send(slices.Repeat([][]byte{frame}, n))
 	l.awaitReceived(uint64(n))
 

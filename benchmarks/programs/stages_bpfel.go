@@ -55,6 +55,7 @@ const (
 	StagesMapSessionCounts     = "session_counts"
 	StagesMapSessions          = "sessions"
 	StagesMapSheets            = "sheets"
+	StagesMapSpills            = "spills"
 	StagesMapStrangers         = "strangers"
 	StagesMapTakings           = "takings"
 	StagesMapVethAccounts      = "veth_accounts"
@@ -168,6 +169,7 @@ type StagesMapSpecs struct {
 	SessionCounts   *ebpf.MapSpec `ebpf:"session_counts"`
 	Sessions        *ebpf.MapSpec `ebpf:"sessions"`
 	Sheets          *ebpf.MapSpec `ebpf:"sheets"`
+	Spills          *ebpf.MapSpec `ebpf:"spills"`
 	Strangers       *ebpf.MapSpec `ebpf:"strangers"`
 	Takings         *ebpf.MapSpec `ebpf:"takings"`
 	VethAccounts    *ebpf.MapSpec `ebpf:"veth_accounts"`
@@ -223,6 +225,7 @@ type StagesMaps struct {
 	SessionCounts   *ebpf.Map `ebpf:"session_counts"`
 	Sessions        *ebpf.Map `ebpf:"sessions"`
 	Sheets          *ebpf.Map `ebpf:"sheets"`
+	Spills          *ebpf.Map `ebpf:"spills"`
 	Strangers       *ebpf.Map `ebpf:"strangers"`
 	Takings         *ebpf.Map `ebpf:"takings"`
 	VethAccounts    *ebpf.Map `ebpf:"veth_accounts"`
@@ -249,6 +252,7 @@ func (m *StagesMaps) Close() error {
 		m.SessionCounts,
 		m.Sessions,
 		m.Sheets,
+		m.Spills,
 		m.Strangers,
 		m.Takings,
 		m.VethAccounts,

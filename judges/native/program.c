@@ -86,7 +86,7 @@ void *bpf_map_lookup_elem(void *map, const void *key)
 		return array_value(key, 1, (void *)maps.policy, sizeof(*maps.policy));
 	if (map == maps.policy)
 		return region_of(key);
-	if (map == &rings)
+	if (map == &rings || map == &spills)
 		return array_value(key, cpus, &ring, sizeof(ring));
 	if (hashmap_of(map))
 		return hashmap_find(hashmap_of(map), key);
