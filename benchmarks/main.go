@@ -38,6 +38,7 @@ type options struct {
 	directory string
 	disk      string
 	xdpeel    string
+	before    string // another xdpeel; empty: none
 	packets   uint64 // whose sums are looked at
 	verbose   bool
 }
@@ -53,6 +54,7 @@ func parse(args []string) (*options, error) {
 	flags.StringVar(&o.directory, "directory", "/dev/shm", "`directory` that captures are written to; a tmpfs, or the disk is measured")
 	flags.StringVar(&o.disk, "disk", os.TempDir(), "`directory` on a disk, for the cost of writing there")
 	flags.StringVar(&o.xdpeel, "xdpeel", "", "`path` of the xdpeel to measure; default: build it from this checkout")
+	flags.StringVar(&o.before, "before", "", "`path` of another xdpeel, to compare what a capture costs with: of before a change")
 	flags.Uint64Var(&o.packets, "packets", sumsPackets, "how many `packets` the daemon receives before its sums are looked at")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "say every trial on stderr")
 	if err := flags.Parse(args); err != nil {

@@ -31,6 +31,7 @@ var parts = []part{
 	{"growth", true, nil, (*suite).fullGrowth},
 	{"sums", true, nil, (*suite).fullSums},
 	{"suricata", true, (*suite).quickSuricata, (*suite).fullSuricata},
+	{"costs", true, nil, (*suite).fullCosts},
 	{"captures", true, (*suite).quickCaptures, (*suite).fullCaptures},
 }
 
@@ -186,6 +187,14 @@ func (s *suite) fullGrowth(ctx context.Context) {
 
 func (s *suite) fullSums(ctx context.Context) {
 	s.attempt(ctx, "sums_missing", func() ([]Result, error) { return measureSums(ctx, s.xdpeel, s.directory, s.packets) })
+}
+
+func (s *suite) fullCosts(ctx context.Context) {
+	for _, part := range captureRates {
+		s.attempt(ctx, captureName("capture_cpu", part.mix, 0), func() ([]Result, error) {
+			return compareCaptureCosts(ctx, costContenders(s.xdpeel, s.before), s.directory, part.mix, part.rate, fullPairs)
+		})
+	}
 }
 
 // quickSuricata leaves it out: rounds are long.
