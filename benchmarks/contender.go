@@ -22,8 +22,8 @@ type Contender struct {
 	command func(program, iface, path string) []string
 }
 
-// captureBuffer is the buffer of the contenders that let one choose: that of
-// xdpeel's ring of one CPU, in MiB.
+// captureBuffer is the buffer of the contenders that let one choose: what a CPU of
+// xdpeel has for when its reader is late, in MiB.
 const captureBuffer = 16
 
 // capturers returns the contenders for whom the receiving side counts, xdpeel first.
