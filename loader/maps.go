@@ -41,6 +41,7 @@ func (p *Program) createMaps() error {
 // sizeMaps has the maps be as large as this host's CPUs want them.
 func sizeMaps(spec *ebpf.CollectionSpec, cpus int) {
 	ring, spill := ringSizes(cpus)
+	// A map of rings wants a size of them also if there are none to be.
 	for name, size := range map[string]uint32{bpf.XdpeelMapRings: ring, bpf.XdpeelMapSpills: max(spill, ringMin)} {
 		spec.Maps[name].MaxEntries, spec.Maps[name].InnerMap.MaxEntries = uint32(cpus), size
 	}
