@@ -98,7 +98,7 @@ func TestGeneratorMakesTheSameFrames(t *testing.T) {
 				generator.next = sequence
 				// More than the pool has pages, so that some are made of those of others.
 				const packets = 2*liveBatch + 1
-				if sent, err := generator.Send(t.Context(), packets, 100_000); err != nil || sent.Lost != 0 {
+				if sent, err := generator.Send(t.Context(), packets, 20_000); err != nil || sent.Lost != 0 {
 					t.Fatalf("sent %+v: %v", sent, err)
 				}
 				for n := range uint64(packets) {
