@@ -20,10 +20,11 @@
 static __always_inline void *reserve(void *ring, __u64 size)
 {
 	void *record = bpf_ringbuf_reserve(ring, size, 0);
-	__u32 cpu = bpf_get_smp_processor_id();
+	__u32 cpu;
 
 	if (record)
 		return record;
+	cpu = bpf_get_smp_processor_id();
 	ring = bpf_map_lookup_elem(&spills, &cpu);
 	return ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;
 }

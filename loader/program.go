@@ -20,7 +20,7 @@ type Program struct {
 	maps       bpf.XdpeelMaps
 	ways       map[fragments]*way
 	loaded     map[fragments]*ebpf.Program // the main program, once it was needed
-	rings      []*ring
+	rings      []*ring                     // of each CPU; behind them, where CPUs have one, their spills
 	keep       *keep
 	shop       *workshop
 	helper     *helper // nil: this process has its capabilities

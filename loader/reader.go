@@ -24,7 +24,7 @@ const (
 	nap = time.Millisecond
 
 	// HoldBack is how long packets of one CPU are held back, so that earlier ones
-	// of another can come before them. None is when the reader has been stopped.
+	// of another can come before them. Once the reader has been stopped none is.
 	HoldBack = 500 * time.Microsecond
 )
 
