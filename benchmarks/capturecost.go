@@ -48,20 +48,23 @@ func costContenders(xdpeel, before string) []Contender {
 		other.Name = "before"
 		contenders = append(contenders, other)
 	}
-	again := contenders[0]
-	again.Name = "again"
-	return append(contenders, again)
+	return append(contenders, contenders[0].again())
 }
 
 // compareCaptureCosts compares what a packet costs xdpeel and others, on its way to a file.
 func compareCaptureCosts(ctx context.Context, contenders []Contender, directory string, mix Mix, rate float64, rounds int) (_ []Result, err error) {
 	var stands []*costStand
+	var results []Result
 	defer func() {
 		for _, s := range stands {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	for _, contender := range contenders {
+	for i, contender := range contenders {
+		if reason := contender.missing(); reason != "" && i > 0 {
+			results = append(results, unmeasured(captureName(contender.comparedBy("capture_cpu"), mix, 0), reason))
+			continue
+		}
 		stand, err := NewStand(contender, captureWorkload(mix.Sizes...), directory)
 		if err != nil {
 			return nil, fmt.Errorf("set %s up: %w", contender.Name, err)
@@ -77,13 +80,8 @@ func compareCaptureCosts(ctx context.Context, contenders []Contender, directory 
 	}
 	unit := fmt.Sprintf("ns of CPU a packet to a file, kernel and process, ratio; %s, %.0f packets/s", mix, rate)
 	xdpeel := stands[0]
-	var results []Result
 	for _, other := range stands[1:] {
-		name := "capture_cpu_vs_" + other.Name
-		if other.Name == "again" {
-			name = "noise_floor_capture_cpu"
-		}
-		results = append(results, compare(captureName(name, mix, 0), unit, Lower, xdpeel.sum, other.sum).
+		results = append(results, compare(captureName(other.comparedBy("capture_cpu"), mix, 0), unit, Lower, xdpeel.sum, other.sum).
 			with("xdpeel_kernel_ns", median(xdpeel.kernel)).with("xdpeel_process_ns", median(xdpeel.process)).
 			with("other_kernel_ns", median(other.kernel)).with("other_process_ns", median(other.process)))
 	}

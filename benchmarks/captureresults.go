@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 )
 
 // capture carries out a plan and compares its contenders with the first of them.
@@ -21,10 +20,7 @@ func (s *suite) capture(ctx context.Context, plan CapturePlan) ([]Result, error)
 	}
 	var results []Result
 	for _, other := range plan.Contenders[1:] {
-		name := captureName("capture_vs_"+other.Name, plan.Mix, plan.Loss)
-		if strings.HasSuffix(other.Name, "_again") {
-			name = captureName("noise_floor_capture", plan.Mix, plan.Loss)
-		}
+		name := captureName(other.comparedBy("capture"), plan.Mix, plan.Loss)
 		if reason := refused[other.Name]; reason != "" {
 			results = append(results, unmeasured(name, reason))
 			continue

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 
@@ -20,6 +21,23 @@ type Contender struct {
 	Ready   string // what it says on stderr once it captures
 	prepare func(*Lane) error
 	command func(program, iface, path string) []string
+}
+
+// againSuffix is behind the name of a contender that is there twice.
+const againSuffix = "_again"
+
+// again is the contender once more, to be compared with itself.
+func (c Contender) again() Contender {
+	c.Name += againSuffix
+	return c
+}
+
+// comparedBy names the result that compares xdpeel with the contender by something.
+func (c Contender) comparedBy(what string) string {
+	if strings.HasSuffix(c.Name, againSuffix) {
+		return "noise_floor_" + what
+	}
+	return what + "_vs_" + c.Name
 }
 
 // captureBuffer is the buffer of the contenders that let one choose: what a CPU of

@@ -16,7 +16,7 @@ import (
 
 // liveBatch is how many frames the kernel prepares at a time when it runs a program
 // with live frames. The receiver is woken only behind them, so they are those that leave
-// together (BURST of programs/generator.bpf.c). The pool has as many pages
+// together. The pool has as many pages
 // (xdp_test_run_setup of net/bpf/test_run.c): with less than these, most go back to the
 // kernel's allocator, at a cost that no network card has.
 const liveBatch = 32

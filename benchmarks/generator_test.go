@@ -21,17 +21,7 @@ func TestGeneratorHoldsWhatARingHolds(t *testing.T) {
 		"later than its ring": {absent: 80 * time.Millisecond, least: 2000, most: 9000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lane, err := NewLane(1500)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer lane.Close()
-			if err := lane.passAll(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := lane.pinNAPI(); err != nil {
-				t.Fatal(err)
-			}
+			lane := receivingLane(t)
 			generator, err := lane.generator(64)
 			if err != nil {
 				t.Fatal(err)

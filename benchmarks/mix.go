@@ -28,8 +28,8 @@ var captureMixes = []Mix{
 // The mixes by name.
 var small, full, imix = captureMixes[0], captureMixes[1], captureMixes[2]
 
-// captureName names a comparison of captures: those of the smallest packets
-// without loss have the plain name.
+// captureName names a comparison by its packets: those of the smallest ones, without
+// loss, have the plain name.
 func captureName(name string, mix Mix, loss float64) string {
 	if mix.Name != small.Name {
 		name += "_" + mix.Name

@@ -133,7 +133,7 @@ func (s *suite) quickCaptures(ctx context.Context) {
 		plan.Mix, plan.Contenders = part.mix, contenders[:part.measured]
 		s.attempt(ctx, captureName("capture", part.mix, 0), func() ([]Result, error) { return s.capture(ctx, plan) })
 		for _, other := range contenders[part.measured:] {
-			s.Results = append(s.Results, unmeasured(captureName("capture_vs_"+other.Name, part.mix, 0), onlyFull))
+			s.Results = append(s.Results, unmeasured(captureName(other.comparedBy("capture"), part.mix, 0), onlyFull))
 		}
 		s.Results = append(s.Results, unmeasured(captureName("noise_floor_capture", part.mix, 0), onlyFull))
 	}
@@ -143,9 +143,7 @@ func (s *suite) quickCaptures(ctx context.Context) {
 // fullCaptures compares all contenders.
 func (s *suite) fullCaptures(ctx context.Context) {
 	contenders := capturers(s.xdpeel)
-	again := contenders[0]
-	again.Name += "_again"
-	contenders = append(contenders, xdpdump(), again)
+	contenders = append(contenders, xdpdump(), contenders[0].again())
 	plan := CapturePlan{
 		Contenders: contenders, Directory: s.directory, Trial: 400 * time.Millisecond,
 		Search: Search{Step: 1.2, Precision: 0.03, Attempts: 2, Confirmations: 1, MaxTrials: 12},

@@ -24,6 +24,27 @@ func needRig(t *testing.T) {
 	}
 }
 
+// receivingLane returns a lane whose end takes what comes, on the receiver's CPU.
+func receivingLane(t *testing.T) *Lane {
+	t.Helper()
+	lane, err := NewLane(1500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := lane.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := lane.passAll(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lane.pinNAPI(); err != nil {
+		t.Fatal(err)
+	}
+	return lane
+}
+
 // builtXdpeel returns the contender that the benchmarks are about.
 func builtXdpeel(t *testing.T) Contender {
 	t.Helper()

@@ -44,14 +44,14 @@ type userPlace struct {
 // userRounds are all that is measured.
 type userRounds struct {
 	places  []*userPlace           // to files
-	library *userPlace             // to a file in the first of the places, with the library's reader
+	cilium  *userPlace             // to a file in the first of the places, with the reader of cilium/ebpf
 	batches map[arrival]*userCosts // ring to batch alone
 }
 
 // newUserRounds returns those of no round yet.
 func newUserRounds(places []*userPlace) *userRounds {
 	u := &userRounds{
-		library: &userPlace{directory: places[0].directory},
+		cilium:  &userPlace{directory: places[0].directory},
 		batches: map[arrival]*userCosts{prompt: {}, late: {}},
 	}
 	for _, p := range places {
@@ -101,7 +101,7 @@ func (u *userRounds) round(ctx context.Context, bench *userBench, library *libra
 			return err
 		}
 	}
-	return u.library.add(ctx, func(size int) (spent, error) { return library.toFile(u.library.directory, size) })
+	return u.cilium.add(ctx, func(size int) (spent, error) { return library.toFile(u.cilium.directory, size) })
 }
 
 // add measures dd and then something else in a place. So what is written there has pages
@@ -133,8 +133,8 @@ func (u *userRounds) results() (results []Result) {
 		size := mix.Sizes[0]
 		unit := fmt.Sprintf("ns of CPU a packet of %d bytes, ring to file, xdpeel / cilium/ebpf ringbuf", size)
 		results = append(results, compare(captureName("user_vs_library_reader", mix, 0), unit,
-			Lower, own.bySize[size], u.library.costs.bySize[size]).
-			with("xdpeel_ns", median(own.bySize[size])).with("library_ns", median(u.library.costs.bySize[size])))
+			Lower, own.bySize[size], u.cilium.costs.bySize[size]).
+			with("xdpeel_ns", median(own.bySize[size])).with("library_ns", median(u.cilium.costs.bySize[size])))
 	}
 	return results
 }

@@ -24,18 +24,7 @@ func TestVXLANSideBySide(t *testing.T) {
 // A frame that has its wrapping still is not counted as one without.
 func TestPacketCounterLooksAtTheLength(t *testing.T) {
 	needRig(t)
-	lane, err := NewLane(1500)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := lane.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if err := lane.passAll(); err != nil {
-		t.Fatal(err)
-	}
+	lane := receivingLane(t)
 	var counters []*packetCounter
 	for _, length := range []int{64, innerStart + 64} {
 		counter, err := newPacketCounter(lane.pair.B.Namespace, lane.pair.B.Name, length)

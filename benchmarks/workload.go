@@ -170,7 +170,7 @@ func (f *Frames) constants() programs.GeneratorWorkload {
 	word := func(a netip.Addr) uint32 { b := a.As4(); return binary.LittleEndian.Uint32(b[:]) }
 	c := programs.GeneratorWorkload{
 		Mixed: uint32(len(f.sizes)), Flows: uint32(f.workload.Flows), Sessions: uint32(f.workload.Sessions),
-		FirstSource: word(firstSource), FirstClient: word(firstClient), FirstVni: firstVNI,
+		FirstSource: word(firstSource), FirstClient: word(firstClient), FirstVni: firstVNI, Burst: liveBatch,
 	}
 	copy(c.Mix[:], f.sizes)
 	return c

@@ -69,17 +69,7 @@ func TestGeneratorMakesTheSameFrames(t *testing.T) {
 	needRig(t)
 	for name, w := range testWorkloads {
 		t.Run(name, func(t *testing.T) {
-			lane, err := NewLane(1500)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer lane.Close()
-			if err := lane.passAll(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := lane.pinNAPI(); err != nil {
-				t.Fatal(err)
-			}
+			lane := receivingLane(t)
 			receiver, err := lab.OpenReceiver(lane.pair.B.Namespace, lane.pair.B.Name)
 			if err != nil {
 				t.Fatal(err)

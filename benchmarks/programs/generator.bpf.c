@@ -20,7 +20,6 @@
 #include <bpf/bpf_helpers.h>
 
 #define MIX_MAX 16
-#define BURST 32 /* frames that leave together, as a network card hands them up; liveBatch of generator.go */
 #define LATE_MAX 50000 /* nanoseconds behind its time that the generator makes up for */
 
 /*
@@ -51,6 +50,7 @@ struct workload {
 	__be32 first_source;      /* outer source of session 0; the others follow */
 	__be32 first_client;      /* inner source of flow 0; the others follow */
 	__u32 first_vni;
+	__u32 burst;              /* frames that leave together, as a network card hands them up */
 };
 
 /* Frozen when the program is loaded. */
@@ -242,7 +242,7 @@ static __always_inline bool restore(struct xdp_md *ctx)
 SEC("xdp")
 int generate(struct xdp_md *ctx)
 {
-	bool begins_burst = run.turns++ % BURST == 0;
+	bool begins_burst = run.turns++ % cfg.burst == 0;
 
 	if (upcoming() >= run.limit)
 		return XDP_DROP;

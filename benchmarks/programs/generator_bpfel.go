@@ -49,6 +49,7 @@ type GeneratorWorkload struct {
 	FirstSource uint32
 	FirstClient uint32
 	FirstVni    uint32
+	Burst       uint32
 }
 
 // Names of all BPF objects in the ELF.
